@@ -1,0 +1,345 @@
+//! What was counted: plain integers owned by one thread.
+//!
+//! A [`Ledger`] holds every counter that must survive a restart. It is true for exactly the bytes
+//! that its sources have handed over, which is why it is saved together with their positions
+//! and cloned as a whole for a scrape. It has no lock and no atomic: only the reader thread has it.
+//!
+//! The number of series is bounded by construction. Labels come from closed sets, except for the
+//! codes that remote servers choose; a new series beyond the limit is folded into the provider
+//! `other` and counted in [`Ledger::folded`].
+
+mod cell;
+mod row;
+mod source;
+
+use std::collections::BTreeMap;
+
+use crate::attempt::Outcome;
+use crate::provider::{ProviderId, Providers};
+use crate::reason::Reason;
+use crate::smtp::{CodeClass, EnhancedStatusCode, ReplyCode};
+
+pub use cell::{Cell, Series};
+pub use row::{DELAY_BUCKETS_SECONDS, Delay, Row};
+pub use source::{SourceCounts, SourceGauges, SourceId};
+
+/// How long a series that did not exist from the start is shown as 0 before it shows its value, so
+/// that `increase()` sees the step.
+pub const FIRST_APPEARANCE_SECONDS: u64 = 60;
+
+/// One inbound series: `mta_inbound_rejects_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Inbound {
+    /// The class of our reply.
+    pub class: CodeClass,
+    /// Its code, `None` where the MTA does not log it.
+    pub code: Option<ReplyCode>,
+    /// Why we refused.
+    pub reason: Reason,
+}
+
+/// The pairs of code and reason that every mail server gives sooner or later: there at 0 from the
+/// start.
+const INBOUND_KNOWN: [(u16, Reason); 8] = [
+    (450, Reason::Greylisted),
+    (450, Reason::RdnsHelo),
+    (451, Reason::Greylisted),
+    (454, Reason::RelayDenied),
+    (550, Reason::UserUnknown),
+    (550, Reason::IpBlocked),
+    (554, Reason::IpBlocked),
+    (554, Reason::RelayDenied),
+];
+
+/// Names one series, to remember when it was born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SeriesKey {
+    /// A counter of a provider: row and cell.
+    Cell(u16, Cell),
+    /// An enhanced code of a provider; `None` is `other`.
+    Enhanced(u16, Option<EnhancedStatusCode>),
+    /// A provider's histogram of delays.
+    Delay(u16),
+    /// An inbound refusal.
+    Inbound(Inbound),
+}
+
+/// All counters. See the module.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    rows: Vec<Row>,
+    inbound: BTreeMap<Inbound, u64>,
+    unclassified: [u64; CodeClass::ALL.len()],
+    folded: u64,
+    sources: Vec<SourceCounts>,
+    series_max: usize,
+    series: usize,
+    newborn: Vec<SeriesKey>,
+    born: BTreeMap<SeriesKey, u64>,
+    first_appearance_seconds: u64,
+}
+
+impl Ledger {
+    /// An empty ledger with the pre-created series of these providers. `series_max` bounds the
+    /// number of series; see [`Ledger::folded`].
+    pub fn new(providers: &Providers, series_max: usize) -> Self {
+        let mut ledger = Self {
+            rows: Vec::new(),
+            inbound: BTreeMap::new(),
+            unclassified: [0; CodeClass::ALL.len()],
+            folded: 0,
+            sources: Vec::new(),
+            series_max,
+            series: 0,
+            newborn: Vec::new(),
+            born: BTreeMap::new(),
+            first_appearance_seconds: FIRST_APPEARANCE_SECONDS,
+        };
+        for (code, reason) in INBOUND_KNOWN {
+            let code = ReplyCode::new(code);
+            let class = code.map_or(CodeClass::None, ReplyCode::class);
+            ledger.inbound.insert(Inbound { class, code, reason }, 0);
+        }
+        ledger.adopt(providers);
+        ledger
+    }
+
+    /// Shows every series with its value at once: for finished logs, where nobody takes increases.
+    #[must_use]
+    pub fn without_first_appearance(mut self) -> Self {
+        self.first_appearance_seconds = 0;
+        self
+    }
+
+    /// Takes over a table of providers: its tracked ones get their series at 0, known ones keep
+    /// their counts, and those that are gone keep theirs too, at the end.
+    pub fn adopt(&mut self, providers: &Providers) {
+        let old = std::mem::take(&mut self.rows);
+        let mut moved = vec![None; old.len()];
+        let mut left: Vec<Option<Row>> = old.into_iter().map(Some).collect();
+        for (id, name) in providers.names().iter().enumerate() {
+            let known =
+                left.iter().position(|row| row.as_ref().is_some_and(|row| row.name() == name));
+            let mut row = known
+                .and_then(|at| {
+                    if let Some(slot) = moved.get_mut(at) {
+                        *slot = Some(self.rows.len());
+                    }
+                    left.get_mut(at).and_then(Option::take)
+                })
+                .unwrap_or_else(|| Row::new(name));
+            row.set_tracked(providers.tracked().iter().any(|tracked| tracked.index() == id));
+            self.rows.push(row);
+        }
+        for (at, row) in left.into_iter().enumerate() {
+            if let Some(mut row) = row.filter(|row| !row.is_empty()) {
+                row.set_tracked(false);
+                if let Some(slot) = moved.get_mut(at) {
+                    *slot = Some(self.rows.len());
+                }
+                self.rows.push(row);
+            }
+        }
+        self.born = std::mem::take(&mut self.born)
+            .into_iter()
+            .filter_map(|(key, at)| Some((key.in_row_of(&moved)?, at)))
+            .collect();
+        self.newborn = std::mem::take(&mut self.newborn)
+            .into_iter()
+            .filter_map(|key| key.in_row_of(&moved))
+            .collect();
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.series = self.rows.iter().map(Row::series).sum::<usize>() + self.inbound.len();
+    }
+
+    /// Adds to a counter of a provider.
+    pub fn add(&mut self, provider: ProviderId, cell: Cell, times: u64) {
+        let Some(row) = self.rows.get_mut(provider.index()) else { return };
+        if let Some(value) = row.live(cell) {
+            *value += times;
+        } else {
+            self.add_newborn(provider, cell, times);
+        }
+    }
+
+    /// The first event of a series that did not exist.
+    #[cold]
+    fn add_newborn(&mut self, provider: ProviderId, cell: Cell, times: u64) {
+        let room = self.series < self.series_max;
+        let (provider, cell) = if room || provider == ProviderId::OTHER && !cell.is_open() {
+            (provider, cell)
+        } else {
+            self.folded += times;
+            (ProviderId::OTHER, cell.folded())
+        };
+        let Some(row) = self.rows.get_mut(provider.index()) else { return };
+        if row.create(cell) {
+            self.series += 1;
+            self.newborn.push(SeriesKey::Cell(row_number(provider), cell));
+        }
+        if let Some(value) = row.live(cell) {
+            *value += times;
+        }
+    }
+
+    /// Adds to a provider's enhanced code.
+    pub fn add_enhanced(&mut self, provider: ProviderId, code: EnhancedStatusCode, times: u64) {
+        let room = self.series < self.series_max;
+        let Some(row) = self.rows.get_mut(provider.index()) else { return };
+        if let Some(value) = row.enhanced_mut().get_mut(&Some(code)) {
+            *value += times;
+            return;
+        }
+        let (provider, code) = if room {
+            (provider, Some(code))
+        } else {
+            self.folded += times;
+            (ProviderId::OTHER, None)
+        };
+        let Some(row) = self.rows.get_mut(provider.index()) else { return };
+        let value = row.enhanced_mut().entry(code).or_insert_with(|| {
+            self.series += 1;
+            self.newborn.push(SeriesKey::Enhanced(row_number(provider), code));
+            0
+        });
+        *value += times;
+    }
+
+    /// Adds one delivered message's delay, from arrival to acceptance.
+    pub fn add_delay(&mut self, provider: ProviderId, seconds: f64, times: u64) {
+        let room = self.series < self.series_max;
+        let known = self.rows.get(provider.index()).is_some_and(|row| row.delay().is_some());
+        let provider = if known || room {
+            provider
+        } else {
+            self.folded += times;
+            ProviderId::OTHER
+        };
+        let Some(row) = self.rows.get_mut(provider.index()) else { return };
+        if row.create_delay() {
+            self.series += Delay::SERIES;
+            self.newborn.push(SeriesKey::Delay(row_number(provider)));
+        }
+        if let Some(delay) = row.delay_mut() {
+            delay.observe(seconds, times);
+        }
+    }
+
+    /// Adds one of our own refusals.
+    pub fn add_inbound(&mut self, inbound: Inbound, times: u64) {
+        let room = self.series < self.series_max;
+        let inbound = if self.inbound.contains_key(&inbound) || room {
+            inbound
+        } else {
+            self.folded += times;
+            Inbound { code: None, reason: Reason::Unclassified, ..inbound }
+        };
+        let value = self.inbound.entry(inbound).or_insert_with(|| {
+            self.series += 1;
+            self.newborn.push(SeriesKey::Inbound(inbound));
+            0
+        });
+        *value += times;
+    }
+
+    /// Adds a refusal that no rule knows.
+    pub fn add_unclassified(&mut self, class: CodeClass, times: u64) {
+        if let Some(value) = self.unclassified.get_mut(class as usize) {
+            *value += times;
+        }
+    }
+
+    /// The source of that name, made if it is new. Counts of a source that comes back go on.
+    pub fn source(&mut self, name: &str) -> SourceId {
+        let at =
+            self.sources.iter().position(|source| source.name() == name).unwrap_or_else(|| {
+                self.sources.push(SourceCounts::new(name));
+                self.sources.len() - 1
+            });
+        SourceId::new(at)
+    }
+
+    /// The counts of a source.
+    pub fn source_mut(&mut self, id: SourceId) -> Option<&mut SourceCounts> {
+        self.sources.get_mut(id.index())
+    }
+
+    /// The counts of all sources that ever were, in the order of [`SourceId::index`].
+    pub fn sources(&self) -> &[SourceCounts] {
+        &self.sources
+    }
+
+    /// Stamps the series that were born since the last call with `now`, in seconds since the epoch.
+    /// Call it before the ledger is cloned or saved.
+    pub fn stamp_newborn(&mut self, now: u64) {
+        self.born.extend(self.newborn.drain(..).map(|key| (key, now)));
+    }
+
+    /// What to show for a series at `now`: 0 while it is new, then its value.
+    pub fn shown(&self, key: SeriesKey, value: u64, now: u64) -> u64 {
+        let new = match self.born.get(&key) {
+            Some(born) => now < born.saturating_add(self.first_appearance_seconds),
+            None => false,
+        };
+        if new { 0 } else { value }
+    }
+
+    /// When a series was born, if it was not there from the start.
+    pub fn born(&self, key: SeriesKey) -> Option<u64> {
+        self.born.get(&key).copied()
+    }
+
+    /// The rows of the providers: those of the table in force in its order, then those that are in
+    /// no table any more.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Our own refusals.
+    pub fn inbound(&self) -> &BTreeMap<Inbound, u64> {
+        &self.inbound
+    }
+
+    /// Refusals that no rule knows, by class.
+    pub fn unclassified(&self) -> impl Iterator<Item = (CodeClass, u64)> {
+        CodeClass::ALL.into_iter().zip(self.unclassified)
+    }
+
+    /// How many series there are, those of sources and of the program itself not counted.
+    pub fn series(&self) -> usize {
+        self.series
+    }
+
+    /// How many events were counted under `other` because the limit on series was reached.
+    pub fn folded(&self) -> u64 {
+        self.folded
+    }
+
+    /// A delivery count, for tests and summaries.
+    pub fn deliveries(&self, provider: ProviderId, outcome: Outcome) -> u64 {
+        self.rows.get(provider.index()).map_or(0, |row| row.value(Cell::delivery(outcome)))
+    }
+}
+
+impl SeriesKey {
+    /// The same series after rows have moved; `None` if its row is gone.
+    fn in_row_of(self, moved: &[Option<usize>]) -> Option<Self> {
+        let row = |old: u16| {
+            moved.get(usize::from(old)).copied().flatten().and_then(|new| u16::try_from(new).ok())
+        };
+        Some(match self {
+            Self::Cell(old, cell) => Self::Cell(row(old)?, cell),
+            Self::Enhanced(old, code) => Self::Enhanced(row(old)?, code),
+            Self::Delay(old) => Self::Delay(row(old)?),
+            Self::Inbound(inbound) => Self::Inbound(inbound),
+        })
+    }
+}
+
+/// The row of a provider of the table in force: its place there.
+fn row_number(provider: ProviderId) -> u16 {
+    u16::try_from(provider.index()).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,171 @@
+//! The counters of one provider.
+
+use std::collections::BTreeMap;
+
+use super::cell::Cell;
+use crate::smtp::EnhancedStatusCode;
+
+/// The upper bounds of `mta_delivery_delay_seconds`.
+pub const DELAY_BUCKETS_SECONDS: [u32; 11] =
+    [1, 5, 15, 60, 300, 900, 3600, 14400, 43200, 86400, 259_200];
+
+/// The counters of one provider. A series exists from its first event, or from the start where it
+/// belongs to a closed set of a tracked provider.
+#[derive(Clone, Debug)]
+pub struct Row {
+    name: String,
+    tracked: bool,
+    cells: Option<Box<Cells>>,
+    enhanced: BTreeMap<Option<EnhancedStatusCode>, u64>,
+    delay: Option<Box<Delay>>,
+}
+
+/// The values, and which of them exist: a series that was born stays for ever.
+#[derive(Clone, Debug)]
+struct Cells {
+    values: [u64; Cell::COUNT],
+    live: [bool; Cell::COUNT],
+}
+
+impl Row {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tracked: false,
+            cells: None,
+            enhanced: BTreeMap::new(),
+            delay: None,
+        }
+    }
+
+    /// The value of the label `provider`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether nothing was ever counted or promised here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cells.is_none() && self.enhanced.is_empty() && self.delay.is_none()
+    }
+
+    /// Creates the closed sets at 0. A series that exists is never taken away, for Prometheus
+    /// would lose it.
+    pub(super) fn set_tracked(&mut self, tracked: bool) {
+        self.tracked = tracked;
+        if tracked {
+            for cell in Cell::all().filter(|cell| cell.is_precreated()) {
+                self.create(cell);
+            }
+            self.create_delay();
+        }
+    }
+
+    /// Makes the series exist; whether it is new.
+    pub(super) fn create(&mut self, cell: Cell) -> bool {
+        let cells = self.cells.get_or_insert_with(|| {
+            Box::new(Cells { values: [0; Cell::COUNT], live: [false; Cell::COUNT] })
+        });
+        match cells.live.get_mut(cell.index()) {
+            Some(live) => !std::mem::replace(live, true),
+            None => false,
+        }
+    }
+
+    /// The counter, if its series exists.
+    pub(super) fn live(&mut self, cell: Cell) -> Option<&mut u64> {
+        let cells = self.cells.as_mut()?;
+        if !*cells.live.get(cell.index())? {
+            return None;
+        }
+        cells.values.get_mut(cell.index())
+    }
+
+    /// The value of a counter, 0 if its series does not exist.
+    pub fn value(&self, cell: Cell) -> u64 {
+        self.cells.as_ref().and_then(|cells| cells.values.get(cell.index())).copied().unwrap_or(0)
+    }
+
+    /// The counters whose series exist, family by family.
+    pub fn cells(&self) -> impl Iterator<Item = (Cell, u64)> {
+        let live = self.cells.as_ref().map(|cells| (&cells.live, &cells.values));
+        live.into_iter().flat_map(|(live, values)| {
+            Cell::all()
+                .zip(live.iter().zip(values))
+                .filter(|(_, (live, _))| **live)
+                .map(|(cell, (_, value))| (cell, *value))
+        })
+    }
+
+    /// The enhanced codes; `None` is `other`.
+    pub fn enhanced(&self) -> &BTreeMap<Option<EnhancedStatusCode>, u64> {
+        &self.enhanced
+    }
+
+    pub(super) fn enhanced_mut(&mut self) -> &mut BTreeMap<Option<EnhancedStatusCode>, u64> {
+        &mut self.enhanced
+    }
+
+    /// Makes the histogram exist; whether it is new.
+    pub(super) fn create_delay(&mut self) -> bool {
+        let new = self.delay.is_none();
+        self.delay.get_or_insert_default();
+        new
+    }
+
+    /// The delays of delivered messages.
+    pub fn delay(&self) -> Option<&Delay> {
+        self.delay.as_deref()
+    }
+
+    pub(super) fn delay_mut(&mut self) -> Option<&mut Delay> {
+        self.delay.as_deref_mut()
+    }
+
+    /// How many series there are.
+    pub(super) fn series(&self) -> usize {
+        self.cells().count()
+            + self.enhanced.len()
+            + self.delay.as_ref().map_or(0, |_| Delay::SERIES)
+    }
+}
+
+/// A classic histogram of delays. The sum is kept in milliseconds, so that it does not depend on
+/// the order of additions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delay {
+    /// Observations in each bucket, not cumulative; the last has no bound.
+    pub buckets: [u64; DELAY_BUCKETS_SECONDS.len() + 1],
+    /// The sum of all observations.
+    pub sum_milliseconds: u64,
+}
+
+impl Delay {
+    /// The series of one histogram: its buckets, sum and count.
+    pub const SERIES: usize = DELAY_BUCKETS_SECONDS.len() + 3;
+
+    /// Adds an observation. Negative and absurd numbers, as a stepped clock makes them, count as 0
+    /// and as the longest.
+    pub(super) fn observe(&mut self, seconds: f64, times: u64) {
+        let seconds = if seconds.is_finite() { seconds.clamp(0.0, 1e9) } else { 0.0 };
+        let bucket = DELAY_BUCKETS_SECONDS
+            .iter()
+            .position(|bound| seconds <= f64::from(*bound))
+            .unwrap_or(DELAY_BUCKETS_SECONDS.len());
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += times;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0 ..= 1e12"
+        )]
+        let milliseconds = (seconds * 1000.0).round() as u64;
+        self.sum_milliseconds =
+            self.sum_milliseconds.saturating_add(milliseconds.saturating_mul(times));
+    }
+
+    /// How many observations there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}

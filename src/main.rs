@@ -1,0 +1,3 @@
+//! The program `mta_exporter`.
+
+fn main() {}

@@ -1,0 +1,142 @@
+//! From a record to readings: the dialects of the mail transfer agents.
+//!
+//! Every dialect is one file. It gets a [`Record`] and hands out [`Reading`]s, none, one or several
+//! for one line, and says what kind of line it was. Reading is total: what cannot be understood is
+//! [`LineKind::Unreadable`] with a cause, never an error.
+
+mod postfix;
+
+use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
+use crate::envelope::Record;
+
+/// What a line says about the mail that we sent or refused.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading<'a> {
+    /// One recipient's outcome in one attempt: a delivery and a reply.
+    Attempt(DeliveryAttempt<'a>),
+    /// A reply without a delivery.
+    HostReply(HostReply<'a>),
+    /// What our own MTA answered a client.
+    InboundReject(InboundReject<'a>),
+    /// The MTA gave up on a message.
+    Expiry(Expiry<'a>),
+    /// No attempt was made: an old failure still stands, or the address was only probed.
+    Suspended(NoAttempt<'a>),
+    /// The delivery stayed on this machine.
+    Local(NoAttempt<'a>),
+}
+
+/// What kind of line it was. Every line that is read is of exactly one kind, so that the lines of a
+/// source are the sum over its kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LineKind {
+    /// It settles or defers at least one recipient.
+    Delivery,
+    /// A reply of a host on which no recipient's outcome hangs.
+    HostReply,
+    /// Our own refusal of a client.
+    InboundReject,
+    /// Not an attempt: an earlier failure is repeated, or an address was only probed.
+    Suspended,
+    /// A delivery that never left: mailbox, pipe, alias, content filter on the loopback.
+    Local,
+    /// Needed to understand other lines, counted with them.
+    State,
+    /// Nothing that this program counts.
+    Irrelevant,
+    /// It should have been understood and was not.
+    Unreadable(Why),
+    /// Longer than the limit on a line; skipped.
+    Overlong,
+}
+
+impl LineKind {
+    /// How many kinds there are.
+    pub const COUNT: usize = 9;
+
+    /// The label values of `kind`, in the order of [`LineKind::index`].
+    pub const LABELS: [&'static str; Self::COUNT] = [
+        "delivery",
+        "host_reply",
+        "inbound_reject",
+        "suspended",
+        "local",
+        "state",
+        "irrelevant",
+        "unreadable",
+        "overlong",
+    ];
+
+    /// The place of this kind in [`LineKind::LABELS`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Delivery => 0,
+            Self::HostReply => 1,
+            Self::InboundReject => 2,
+            Self::Suspended => 3,
+            Self::Local => 4,
+            Self::State => 5,
+            Self::Irrelevant => 6,
+            Self::Unreadable(_) => 7,
+            Self::Overlong => 8,
+        }
+    }
+
+    /// The value of the label `kind`.
+    pub fn as_str(self) -> &'static str {
+        Self::LABELS.get(self.index()).copied().unwrap_or_default()
+    }
+}
+
+label! {
+    /// Why a line could not be understood.
+    Why {
+        /// A delivery line without its result.
+        NoStatus = "no status",
+        /// A result that this dialect does not know.
+        UnknownStatus = "unknown status",
+        /// The fields before the result do not follow the grammar.
+        Malformed = "malformed fields",
+        /// The line ends before the result.
+        Truncated = "truncated",
+        /// A record whose framing (JSON, CSV) is broken.
+        BrokenRecord = "broken record",
+    }
+}
+
+label! {
+    /// The log formats that can be read.
+    Dialect {
+        /// Postfix 2.x and 3.x.
+        Postfix = "postfix",
+    }
+}
+
+/// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
+pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
+
+/// The dialects of one stream of lines, with what they remember from one line to the next.
+#[derive(Debug, Default)]
+pub struct Dialects {
+    forced: Option<Dialect>,
+    postfix: postfix::Postfix,
+}
+
+impl Dialects {
+    /// All dialects, told apart by each line, or one that is taken for granted.
+    pub fn new(forced: Option<Dialect>) -> Self {
+        Self { forced, ..Self::default() }
+    }
+
+    /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
+    /// if any, and the kind of the line.
+    pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
+        let dialect =
+            self.forced.or_else(|| postfix::recognise(record.program).then_some(Dialect::Postfix));
+        let kind = match dialect {
+            Some(Dialect::Postfix) => self.postfix.read(record, out),
+            None => LineKind::Irrelevant,
+        };
+        (dialect, kind)
+    }
+}

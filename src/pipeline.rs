@@ -1,0 +1,338 @@
+//! The whole chain: lines → records → readings → counts. The only room that knows all of it.
+//!
+//! Synchronous, total and free of I/O: it never blocks, sleeps, reads a clock or fails.
+
+mod expiry;
+
+use crate::attempt::{
+    Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome,
+};
+use crate::envelope::{Record, Unwrapper};
+use crate::ledger::{Cell, Inbound, Ledger, SourceId};
+use crate::mta::{Dialect, Dialects, LineKind, Reading};
+use crate::provider::{ProviderId, Providers};
+use crate::reason::{Classifier, Reason, Refusal, Verdict};
+use expiry::Waiting;
+
+/// The tables in force, and what has to be remembered from line to line across sources.
+#[derive(Debug)]
+pub struct Pipeline {
+    providers: Providers,
+    classifier: Classifier,
+    waiting: Waiting,
+}
+
+/// What has to be remembered from line to line of one source.
+#[derive(Debug)]
+pub struct Stream {
+    source: SourceId,
+    unwrapper: Unwrapper,
+    dialects: Dialects,
+    last_stamp: Vec<u8>,
+}
+
+impl Stream {
+    /// The memory of a source. `dialect` is the format to take for granted; `None` tells them apart
+    /// line by line.
+    pub fn new(source: SourceId, dialect: Option<Dialect>) -> Self {
+        Self {
+            source,
+            unwrapper: Unwrapper::default(),
+            dialects: Dialects::new(dialect),
+            last_stamp: Vec::new(),
+        }
+    }
+
+    /// The source that it counts for.
+    pub fn source(&self) -> SourceId {
+        self.source
+    }
+
+    /// The time stamp of the last line that had one, as it was written; empty before the first.
+    pub fn last_stamp(&self) -> &[u8] {
+        &self.last_stamp
+    }
+}
+
+/// One reading with all that was found out about it, for those who want to see each of them.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// The kind of the line that it came from. Its own kind where `reading` is `None`.
+    pub kind: LineKind,
+    /// The dialect that understood the line.
+    pub dialect: Option<Dialect>,
+    /// The line.
+    pub record: &'a Record<'a>,
+    /// The reading; `None` for a line that should have had one and is unreadable.
+    pub reading: Option<&'a Reading<'a>>,
+    /// Who answered, where somebody did.
+    pub provider: Option<&'a str>,
+    /// What the refusal means, where it is one.
+    pub verdict: Option<Verdict>,
+    /// The tables in force, to name what the verdict refers to.
+    pub classifier: &'a Classifier,
+}
+
+/// Somebody who wants to see each reading.
+pub trait Observer {
+    /// Called once for every counted event: a reading of a line that stands for three is seen
+    /// three times.
+    fn observe(&mut self, event: &Event<'_>);
+}
+
+/// Nobody looks; nothing is computed for it.
+#[derive(Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    #[inline]
+    fn observe(&mut self, _event: &Event<'_>) {}
+}
+
+impl Pipeline {
+    /// A chain with these tables.
+    pub fn new(providers: Providers, classifier: Classifier) -> Self {
+        Self { providers, classifier, waiting: Waiting::default() }
+    }
+
+    /// The table of providers in force.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// The rules in force.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// Counts the lines of `chunk`, which ends with a line end; a last line without one is taken as
+    /// a line too.
+    pub fn feed(
+        &mut self,
+        stream: &mut Stream,
+        ledger: &mut Ledger,
+        chunk: &[u8],
+        observer: &mut impl Observer,
+    ) {
+        let mut kinds = [0u64; LineKind::COUNT];
+        let mut stamp: &[u8] = b"";
+        let mut start = 0;
+        let ends = memchr::memchr_iter(b'\n', chunk).chain(
+            // What stands after the last line end, if anything does.
+            (!chunk.is_empty() && !chunk.ends_with(b"\n")).then_some(chunk.len()),
+        );
+        for end in ends {
+            let line = chunk.get(start..end).unwrap_or_default();
+            start = end + 1;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let record = stream.unwrapper.unwrap(line);
+            if !record.stamp.is_empty() {
+                stamp = record.stamp;
+            }
+            let kind = self.read(stream.source, &mut stream.dialects, ledger, &record, observer);
+            if let Some(count) = kinds.get_mut(kind.index()) {
+                *count += 1;
+            }
+        }
+        if !stamp.is_empty() {
+            stream.last_stamp.clear();
+            stream.last_stamp.extend_from_slice(stamp);
+        }
+        if let Some(counts) = ledger.source_mut(stream.source) {
+            for (count, lines) in counts.lines.iter_mut().zip(kinds) {
+                *count += lines;
+            }
+        }
+    }
+
+    /// Reads one record and counts its readings.
+    fn read(
+        &mut self,
+        source: SourceId,
+        dialects: &mut Dialects,
+        ledger: &mut Ledger,
+        record: &Record<'_>,
+        observer: &mut impl Observer,
+    ) -> LineKind {
+        let mut tally = Tally {
+            providers: &self.providers,
+            classifier: &mut self.classifier,
+            waiting: &mut self.waiting,
+            ledger,
+            source,
+            times: record.repeat.max(1),
+        };
+        let (dialect, kind) = dialects.read(record, &mut |dialect, kind, reading| {
+            tally.count(&reading, &mut |classifier, provider, verdict, times| {
+                let reading = Some(&reading);
+                let dialect = Some(dialect);
+                let event = Event { kind, dialect, record, reading, provider, verdict, classifier };
+                for _ in 0..times {
+                    observer.observe(&event);
+                }
+            });
+        });
+        if let LineKind::Unreadable(why) = kind {
+            crate::telemetry::line_unreadable(why.as_str());
+            observer.observe(&Event {
+                kind,
+                dialect,
+                record,
+                reading: None,
+                provider: None,
+                verdict: None,
+                classifier: &self.classifier,
+            });
+        }
+        kind
+    }
+}
+
+/// Told about every event that was counted: who answered, what it means, how often.
+type Notice<'n> = dyn FnMut(&Classifier, Option<&str>, Option<Verdict>, u32) + 'n;
+
+/// Turns readings into counts.
+struct Tally<'t> {
+    providers: &'t Providers,
+    classifier: &'t mut Classifier,
+    waiting: &'t mut Waiting,
+    ledger: &'t mut Ledger,
+    source: SourceId,
+    times: u32,
+}
+
+impl Tally<'_> {
+    fn count(&mut self, reading: &Reading<'_>, notice: &mut Notice<'_>) {
+        match reading {
+            Reading::Attempt(attempt) => self.attempt(attempt, notice),
+            Reading::HostReply(reply) => self.host_reply(reply, notice),
+            Reading::InboundReject(reject) => self.inbound_reject(reject, notice),
+            Reading::Expiry(expiry) => self.expiry(expiry, notice),
+            Reading::Suspended(suspended) => self.suspended(suspended, notice),
+            Reading::Local(_) => notice(self.classifier, None, None, self.times),
+        }
+    }
+
+    fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut Notice<'_>) {
+        let provider = self.providers.lookup(attempt.relay.host, attempt.recipient.domain);
+        let times = u64::from(self.times);
+        self.ledger.add(provider, Cell::delivery(attempt.outcome), times);
+        let verdict = self.answer(provider, &attempt.answer, attempt.phase, attempt.outcome);
+        match attempt.outcome {
+            Outcome::Deferred => {
+                self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key, provider);
+            }
+            Outcome::Delivered => {
+                if let Some(seconds) = attempt.delay_seconds {
+                    self.ledger.add_delay(provider, seconds, times);
+                }
+                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient.key);
+            }
+            Outcome::Bounced | Outcome::Expired => {
+                if let Some(verdict) = verdict {
+                    let kind = verdict.reason.bounce_kind();
+                    self.ledger.add(provider, Cell::bounce(kind), times);
+                }
+                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient.key);
+            }
+        }
+        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+    }
+
+    fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut Notice<'_>) {
+        let provider = self.providers.lookup(reply.relay.host, reply.recipient_domain);
+        let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
+        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+    }
+
+    /// Counts what a remote answered, and what it means if it is no acceptance.
+    fn answer(
+        &mut self,
+        provider: ProviderId,
+        answer: &Answer<'_>,
+        phase: Option<crate::attempt::Phase>,
+        outcome: Outcome,
+    ) -> Option<Verdict> {
+        let times = u64::from(self.times);
+        let reply = answer.reply();
+        self.ledger.add(provider, Cell::reply(reply.map(|reply| reply.code)), times);
+        if let Some(enhanced) = reply.and_then(|reply| reply.enhanced) {
+            self.ledger.add_enhanced(provider, enhanced, times);
+        }
+        let cause = match answer {
+            Answer::Reply(_) => None,
+            Answer::NoReply { cause, .. } => Some(*cause),
+        };
+        if let Some(cause) = cause.filter(|cause| cause.is_connection_failure()) {
+            self.ledger.add(provider, Cell::connection_failure(cause), times);
+        }
+        if outcome == Outcome::Delivered {
+            return None;
+        }
+        let verdict = self.classifier.classify(&Refusal {
+            provider,
+            code: reply.map(|reply| reply.code),
+            enhanced: reply.and_then(|reply| reply.enhanced),
+            cause,
+            phase,
+            text: answer.text(),
+        });
+        self.ledger.add(provider, Cell::refusal(verdict.reason), times);
+        if let Some(phase) = phase {
+            self.ledger.add(provider, Cell::phase(phase), times);
+        }
+        if let Some(list) = verdict.list {
+            self.ledger.add(provider, Cell::list(list), times);
+        }
+        if verdict.reason == Reason::Unclassified {
+            self.ledger.add_unclassified(answer.class(), times);
+        }
+        Some(verdict)
+    }
+
+    fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut Notice<'_>) {
+        let code = reject.reply.map(|reply| reply.code);
+        let verdict = self.classifier.classify(&Refusal {
+            provider: ProviderId::OTHER,
+            code,
+            enhanced: reject.reply.and_then(|reply| reply.enhanced),
+            cause: None,
+            phase: reject.phase,
+            text: reject.text,
+        });
+        let inbound = Inbound { class: reject.class, code, reason: verdict.reason };
+        self.ledger.add_inbound(inbound, u64::from(self.times));
+        notice(self.classifier, None, Some(verdict), self.times);
+    }
+
+    /// Settles everyone who still waits under the queue id, or the one whom the line names.
+    fn expiry(&mut self, expiry: &Expiry<'_>, notice: &mut Notice<'_>) {
+        let verdict = Some(Verdict { reason: Reason::Expired, list: None, rule: None });
+        let mut give_up = |ledger: &mut Ledger, classifier: &Classifier, provider: ProviderId| {
+            ledger.add(provider, Cell::delivery(Outcome::Expired), 1);
+            ledger.add(provider, Cell::refusal(Reason::Expired), 1);
+            ledger.add(provider, Cell::bounce(Reason::Expired.bounce_kind()), 1);
+            notice(classifier, Some(self.providers.name(provider)), verdict, 1);
+        };
+        if let Some(recipient) = expiry.recipient {
+            let known = self.waiting.settle(self.source, expiry.queue_id, recipient.key);
+            let provider = known.unwrap_or_else(|| self.providers.lookup(b"", recipient.domain));
+            give_up(self.ledger, self.classifier, provider);
+            return;
+        }
+        let waiting = self.waiting.settle_all(self.source, expiry.queue_id);
+        if waiting.is_empty() {
+            // Nothing is known of the message: its deferrals were before the first line read.
+            give_up(self.ledger, self.classifier, ProviderId::OTHER);
+        }
+        for provider in waiting {
+            give_up(self.ledger, self.classifier, provider);
+        }
+    }
+
+    fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut Notice<'_>) {
+        let provider = self.providers.lookup(b"", suspended.recipient.domain);
+        self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key, provider);
+        notice(self.classifier, Some(self.providers.name(provider)), None, self.times);
+    }
+}

@@ -1,0 +1,43 @@
+//! A reply as a log shows it.
+
+use super::{EnhancedStatusCode, ReplyCode};
+
+/// One reply of an SMTP server (RFC 5321 §4.2), as far as the log kept it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The basic code that decided.
+    pub code: ReplyCode,
+    /// The enhanced status code, only where its class equals the first digit of the basic code.
+    pub enhanced: Option<EnhancedStatusCode>,
+    /// The reply as the log wrote it, codes and repeated line prefixes included. Bytes: a remote
+    /// server chose them.
+    pub text: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// The reply whose basic code stands in the first three bytes of `text`.
+    ///
+    /// ```
+    /// use mta_exporter::smtp::Reply;
+    /// let reply = Reply::parse(b"550-5.1.1 No such user").unwrap();
+    /// assert_eq!(reply.code.get(), 550);
+    /// assert_eq!(reply.enhanced.unwrap().to_string(), "5.1.1");
+    /// ```
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        Some(Self::with_code(ReplyCode::parse(text)?, text))
+    }
+
+    /// The reply with a code that is known otherwise. `text` may or may not start with the code.
+    pub fn with_code(code: ReplyCode, text: &'a [u8]) -> Self {
+        let after = if ReplyCode::parse(text) == Some(code) {
+            text.get(3..).unwrap_or_default()
+        } else {
+            text
+        };
+        let after = after.strip_prefix(b"-").unwrap_or(after);
+        let enhanced = EnhancedStatusCode::parse(after.trim_ascii_start())
+            .map(|(enhanced, _)| enhanced)
+            .filter(|enhanced| u16::from(enhanced.class) == code.get() / 100);
+        Self { code, enhanced, text }
+    }
+}
