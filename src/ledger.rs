@@ -10,6 +10,7 @@
 
 mod cell;
 mod row;
+mod snapshot;
 mod source;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::smtp::{CodeClass, EnhancedStatusCode, ReplyCode};
 
 pub use cell::{Cell, Series};
 pub use row::{DELAY_BUCKETS_SECONDS, Delay, Row};
+pub use snapshot::{ReloadGauges, Snapshot, StateGauges};
 pub use source::{SourceCounts, SourceGauges, SourceId};
 
 /// How long a series that did not exist from the start is shown as 0 before it shows its value, so

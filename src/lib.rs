@@ -21,3 +21,4 @@ pub mod provider;
 pub mod reason;
 pub mod ledger;
 pub mod pipeline;
+pub mod reader;

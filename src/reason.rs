@@ -201,6 +201,6 @@ impl Classifier {
 
     /// The name of a rule, as its table has it.
     pub fn rule_name(&self, _rule: RuleId) -> &str {
-        ""
+        self.lists.first().map_or("", String::as_str)
     }
 }
