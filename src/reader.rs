@@ -34,6 +34,15 @@ pub enum Request {
     Stop,
 }
 
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Snapshot(_) => "Snapshot",
+            Self::Stop => "Stop",
+        })
+    }
+}
+
 /// The way to the reader; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {

@@ -10,11 +10,14 @@ pub(super) fn recognise(_program: &[u8]) -> bool {
 
 /// What has to be remembered from line to line.
 #[derive(Debug, Default)]
-pub(super) struct Postfix {}
+pub(super) struct Postfix {
+    lines: u64,
+}
 
 impl Postfix {
     /// Reads one record.
     pub(super) fn read(&mut self, _record: &Record<'_>, _out: &mut Out<'_>) -> LineKind {
+        self.lines += 1;
         LineKind::Irrelevant
     }
 }
