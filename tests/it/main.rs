@@ -1,1 +1,15 @@
 //! The tests that need more than one room, in one binary.
+
+// The lint's own exception for tests does not reach the helper functions of a test crate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
+mod tidy;
