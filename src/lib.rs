@@ -15,6 +15,7 @@
 pub mod smtp;
 pub mod attempt;
 pub mod telemetry;
+pub mod source;
 pub mod envelope;
 pub mod mta;
 pub mod provider;
