@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod source;
 pub mod envelope;
 pub mod mta;
+pub mod table;
 pub mod provider;
 pub mod reason;
 pub mod ledger;
