@@ -12,4 +12,5 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod corpus;
 mod tidy;
