@@ -16,6 +16,10 @@ pub struct DeliveryAttempt<'a> {
     pub relay: Relay<'a>,
     /// What it said.
     pub answer: Answer<'a>,
+    /// Whether an earlier line was already read as a [`HostReply`] with this very answer: some MTAs
+    /// log a failure when it happens and again when it decides a recipient. One event is counted
+    /// once.
+    pub answer_counted: bool,
     /// What the MTA then did.
     pub outcome: Outcome,
     /// Where in the SMTP conversation the answer came, if the log tells.
@@ -143,6 +147,14 @@ impl<'a> Answer<'a> {
         match self {
             Self::Reply(reply) => Some(reply),
             Self::NoReply { .. } => None,
+        }
+    }
+
+    /// Why there is no reply, if there is none.
+    pub fn cause(&self) -> Option<NoReply> {
+        match self {
+            Self::Reply(_) => None,
+            Self::NoReply { cause, .. } => Some(*cause),
         }
     }
 

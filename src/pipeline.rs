@@ -5,7 +5,7 @@
 mod expiry;
 
 use crate::attempt::{
-    Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome,
+    Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase,
 };
 use crate::envelope::{Record, Unwrapper};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
@@ -217,8 +217,17 @@ impl Tally<'_> {
         let provider = self.providers.lookup(attempt.relay.host, attempt.recipient.domain);
         let times = u64::from(self.times);
         self.ledger.add(provider, Cell::delivery(attempt.outcome), times);
-        let verdict = self.answer(provider, &attempt.answer, attempt.phase, attempt.outcome);
-        match attempt.outcome {
+        let (answer, phase, outcome) = (&attempt.answer, attempt.phase, attempt.outcome);
+        // The host reply was counted for the provider that its host name tells. Where only the
+        // recipient's domain tells it, this provider has not had the answer yet.
+        let counted =
+            attempt.answer_counted && self.providers.lookup(attempt.relay.host, b"") == provider;
+        let verdict = if counted {
+            self.judge(provider, answer, phase, outcome)
+        } else {
+            self.answer(provider, answer, phase, outcome)
+        };
+        match outcome {
             Outcome::Deferred => {
                 self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key, provider);
             }
@@ -250,7 +259,7 @@ impl Tally<'_> {
         &mut self,
         provider: ProviderId,
         answer: &Answer<'_>,
-        phase: Option<crate::attempt::Phase>,
+        phase: Option<Phase>,
         outcome: Outcome,
     ) -> Option<Verdict> {
         let times = u64::from(self.times);
@@ -259,24 +268,10 @@ impl Tally<'_> {
         if let Some(enhanced) = reply.and_then(|reply| reply.enhanced) {
             self.ledger.add_enhanced(provider, enhanced, times);
         }
-        let cause = match answer {
-            Answer::Reply(_) => None,
-            Answer::NoReply { cause, .. } => Some(*cause),
-        };
-        if let Some(cause) = cause.filter(|cause| cause.is_connection_failure()) {
+        if let Some(cause) = answer.cause().filter(|cause| cause.is_connection_failure()) {
             self.ledger.add(provider, Cell::connection_failure(cause), times);
         }
-        if outcome == Outcome::Delivered {
-            return None;
-        }
-        let verdict = self.classifier.classify(&Refusal {
-            provider,
-            code: reply.map(|reply| reply.code),
-            enhanced: reply.and_then(|reply| reply.enhanced),
-            cause,
-            phase,
-            text: answer.text(),
-        });
+        let verdict = self.judge(provider, answer, phase, outcome)?;
         self.ledger.add(provider, Cell::refusal(verdict.reason), times);
         if let Some(phase) = phase {
             self.ledger.add(provider, Cell::phase(phase), times);
@@ -288,6 +283,27 @@ impl Tally<'_> {
             self.ledger.add_unclassified(answer.class(), times);
         }
         Some(verdict)
+    }
+
+    /// What an answer means if it is no acceptance.
+    fn judge(
+        &mut self,
+        provider: ProviderId,
+        answer: &Answer<'_>,
+        phase: Option<Phase>,
+        outcome: Outcome,
+    ) -> Option<Verdict> {
+        if outcome == Outcome::Delivered {
+            return None;
+        }
+        Some(self.classifier.classify(&Refusal {
+            provider,
+            code: answer.reply().map(|reply| reply.code),
+            enhanced: answer.reply().and_then(|reply| reply.enhanced),
+            cause: answer.cause(),
+            phase,
+            text: answer.text(),
+        }))
     }
 
     fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut Notice<'_>) {
