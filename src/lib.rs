@@ -23,4 +23,5 @@ pub mod provider;
 pub mod reason;
 pub mod ledger;
 pub mod pipeline;
+pub mod config;
 pub mod reader;

@@ -13,4 +13,5 @@
 )]
 
 mod corpus;
+mod config;
 mod tidy;
