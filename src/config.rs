@@ -72,8 +72,10 @@ pub struct Source {
 }
 
 /// `[providers]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Providers {
+    /// Whether the built-in table is in force, after those in `files`.
+    pub builtin: bool,
     /// More tables; their rows stand before the built-in ones.
     pub files: Vec<PathBuf>,
     /// The providers whose series exist from the start; `None` is the built-in choice.
@@ -81,8 +83,10 @@ pub struct Providers {
 }
 
 /// `[replies]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replies {
+    /// Whether the built-in tables are in force, after those in `files`.
+    pub builtin: bool,
     /// More tables; their rows stand before the built-in ones.
     pub files: Vec<PathBuf>,
 }
@@ -119,8 +123,8 @@ impl Default for Config {
             },
             state: State { directory: "/var/lib/mta_exporter".into() },
             sources: Vec::new(),
-            providers: Providers::default(),
-            replies: Replies::default(),
+            providers: Providers { builtin: true, files: Vec::new(), tracked: None },
+            replies: Replies { builtin: true, files: Vec::new() },
             limits: Limits {
                 series_max: SERIES_MAX_DEFAULT,
                 line_bytes_max: LINE_BYTES_MAX_DEFAULT,

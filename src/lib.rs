@@ -23,5 +23,7 @@ pub mod provider;
 pub mod reason;
 pub mod ledger;
 pub mod pipeline;
+pub mod exposition;
 pub mod config;
 pub mod reader;
+pub mod cli;

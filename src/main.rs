@@ -1,3 +1,5 @@
-//! The program `mta_exporter`.
+//! The program `mta_exporter`. What it does is in [`mta_exporter::cli`].
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    mta_exporter::cli::run()
+}

@@ -18,6 +18,9 @@ const LISTS: &[&str] =
 /// Keys that hold numbers.
 const NUMBERS: &[&str] = &["limits.series_max", "limits.line_bytes_max"];
 
+/// Keys that hold true or false.
+const FLAGS: &[&str] = &["providers.builtin", "replies.builtin"];
+
 /// The layers, put on top of each other.
 pub(super) struct Layers {
     file: Option<(PathBuf, FileFormat, String)>,
@@ -144,12 +147,15 @@ impl config::Source for Overrides {
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let value = |key: &str, text: &str| {
+            let number = text.parse().ok().filter(|_| NUMBERS.contains(&key));
+            let flag = text.parse().ok().filter(|_| FLAGS.contains(&key));
             if LISTS.contains(&key) {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 ValueKind::Array(items.map(|item| Value::new(None, item)).collect())
-            } else if let Some(number) = text.parse::<u64>().ok().filter(|_| NUMBERS.contains(&key))
-            {
+            } else if let Some(number) = number {
                 ValueKind::U64(number)
+            } else if let Some(flag) = flag {
+                ValueKind::Boolean(flag)
             } else {
                 ValueKind::String(text.to_owned())
             }

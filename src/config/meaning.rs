@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use super::error::Fault;
-use super::raw::{Count, List, Raw, SourceOrPath, Text};
+use super::raw::{Count, Flag, List, Raw, SourceOrPath, Text};
 use super::{Config, Limits, Providers, Replies, Source, State, Web};
 use crate::mta::Dialect;
 use crate::source::{Origin, Spec, StartAt};
@@ -45,13 +45,17 @@ pub(super) fn config(raw: &Raw, base: &Path) -> Result<Config, Fault> {
         },
         sources: sources(&raw.sources, base, limits.line_bytes_max)?,
         providers: Providers {
+            builtin: flag(raw.providers.builtin.as_ref(), default.providers.builtin),
             files: files(raw.providers.files.as_ref(), "providers.files", base)?,
             tracked: match &raw.providers.tracked {
                 Some(names) => Some(texts(names, "providers.tracked", "the name of a provider")?),
                 None => None,
             },
         },
-        replies: Replies { files: files(raw.replies.files.as_ref(), "replies.files", base)? },
+        replies: Replies {
+            builtin: flag(raw.replies.builtin.as_ref(), default.replies.builtin),
+            files: files(raw.replies.files.as_ref(), "replies.files", base)?,
+        },
         limits,
     })
 }
@@ -200,6 +204,10 @@ fn texts(List(items): &List<Text>, key: &str, expected: &str) -> Result<Vec<Stri
 
 fn not_empty<'t>(Text(text): &'t Text, key: &str, expected: &str) -> Result<&'t str, Fault> {
     if text.is_empty() { Err(fault(key, expected, "an empty string")) } else { Ok(text) }
+}
+
+fn flag(raw: Option<&Flag>, default: bool) -> bool {
+    raw.map_or(default, |Flag(flag)| *flag)
 }
 
 fn count(

@@ -45,6 +45,7 @@ pub(super) struct Source {
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Providers {
+    pub builtin: Option<Flag>,
     pub files: Option<List<Text>>,
     pub tracked: Option<List<Text>>,
 }
@@ -52,6 +53,7 @@ pub(super) struct Providers {
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct Replies {
+    pub builtin: Option<Flag>,
     pub files: Option<List<Text>>,
 }
 
@@ -73,6 +75,10 @@ pub(super) struct Text(pub String);
 /// A whole number from 0.
 #[derive(Debug, PartialEq)]
 pub(super) struct Count(pub u64);
+
+/// `true` or `false`.
+#[derive(Debug, PartialEq)]
+pub(super) struct Flag(pub bool);
 
 /// A list.
 #[derive(Debug, PartialEq)]
@@ -120,6 +126,24 @@ impl<'de> Deserialize<'de> for Count {
                 u64::try_from(number)
                     .map(Count)
                     .map_err(|_| E::invalid_value(Unexpected::Signed(number), &"a whole number"))
+            }
+        }
+        deserializer.deserialize_any(Wanted)
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl Visitor<'_> for Wanted {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
+                Ok(Flag(flag))
             }
         }
         deserializer.deserialize_any(Wanted)

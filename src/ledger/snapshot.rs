@@ -10,6 +10,9 @@ pub struct Snapshot {
     pub taken_at_seconds: u64,
     /// The counters.
     pub ledger: Ledger,
+    /// The names of the blocklists that the ledger's counters refer to; see
+    /// [`crate::reason::ListId::index`].
+    pub lists: Vec<String>,
     /// The configured sources and how they are doing.
     pub sources: Vec<(SourceId, SourceGauges)>,
     /// The durable state.

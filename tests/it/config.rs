@@ -60,8 +60,8 @@ fn the_shipped_file_names_every_key_and_its_examples_can_be_switched_on() {
     let keys = [
         ("web", &["listen_addresses", "telemetry_path"][..]),
         ("state", &["directory"]),
-        ("providers", &["files", "tracked"]),
-        ("replies", &["files"]),
+        ("providers", &["builtin", "files", "tracked"]),
+        ("replies", &["builtin", "files"]),
         ("limits", &["series_max", "line_bytes_max"]),
     ];
     let table: toml::Table = switched_on.parse().unwrap();
@@ -144,6 +144,7 @@ fn variables_override_the_file() {
         ("MTA_EXPORTER_SOURCES", "/var/log/mail.log,/var/log/maillog"),
         ("MTA_EXPORTER_WEB__TELEMETRY_PATH", "/variable"),
         ("MTA_EXPORTER_STATE__DIRECTORY", "5"),
+        ("MTA_EXPORTER_REPLIES__BUILTIN", "false"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = Config::load(Some(&path), variables).unwrap();
@@ -151,6 +152,7 @@ fn variables_override_the_file() {
     assert_eq!(config.web.telemetry_path, "/variable");
     assert_eq!(config.limits, Limits { series_max: 5000, line_bytes_max: 2048 });
     assert_eq!(config.state.directory, directory.path().join("5"));
+    assert!(config.providers.builtin && !config.replies.builtin);
     let names: Vec<_> = config.sources.iter().map(|source| &source.spec.name).collect();
     assert_eq!(names, ["/var/log/mail.log", "/var/log/maillog"]);
 }

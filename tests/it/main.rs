@@ -12,6 +12,6 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod corpus;
 mod config;
+mod corpus;
 mod tidy;
