@@ -10,7 +10,7 @@ use crate::attempt::{
 use crate::envelope::{Record, Unwrapper};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
 use crate::mta::{Dialect, Dialects, LineKind, Reading};
-use crate::provider::{ProviderId, Providers};
+use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use expiry::Waiting;
 
@@ -18,6 +18,7 @@ use expiry::Waiting;
 #[derive(Debug)]
 pub struct Pipeline {
     providers: Providers,
+    recent: Recent,
     classifier: Classifier,
     waiting: Waiting,
 }
@@ -92,7 +93,7 @@ impl Observer for Unobserved {
 impl Pipeline {
     /// A chain with these tables.
     pub fn new(providers: Providers, classifier: Classifier) -> Self {
-        Self { providers, classifier, waiting: Waiting::default() }
+        Self { providers, recent: Recent::default(), classifier, waiting: Waiting::default() }
     }
 
     /// The table of providers in force.
@@ -156,6 +157,7 @@ impl Pipeline {
     ) -> LineKind {
         let mut tally = Tally {
             providers: &self.providers,
+            recent: &mut self.recent,
             classifier: &mut self.classifier,
             waiting: &mut self.waiting,
             ledger,
@@ -194,6 +196,7 @@ type Notice<'n> = dyn FnMut(&Classifier, Option<&str>, Option<Verdict>, u32) + '
 /// Turns readings into counts.
 struct Tally<'t> {
     providers: &'t Providers,
+    recent: &'t mut Recent,
     classifier: &'t mut Classifier,
     waiting: &'t mut Waiting,
     ledger: &'t mut Ledger,
@@ -214,7 +217,8 @@ impl Tally<'_> {
     }
 
     fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut Notice<'_>) {
-        let provider = self.providers.lookup(attempt.relay.host, attempt.recipient.domain);
+        let provider =
+            self.recent.lookup(self.providers, attempt.relay.host, attempt.recipient.domain);
         let times = u64::from(self.times);
         self.ledger.add(provider, Cell::delivery(attempt.outcome), times);
         let (answer, phase, outcome) = (&attempt.answer, attempt.phase, attempt.outcome);
@@ -249,7 +253,7 @@ impl Tally<'_> {
     }
 
     fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut Notice<'_>) {
-        let provider = self.providers.lookup(reply.relay.host, reply.recipient_domain);
+        let provider = self.recent.lookup(self.providers, reply.relay.host, reply.recipient_domain);
         let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
         notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
     }
@@ -347,7 +351,7 @@ impl Tally<'_> {
     }
 
     fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut Notice<'_>) {
-        let provider = self.providers.lookup(b"", suspended.recipient.domain);
+        let provider = self.recent.lookup(self.providers, b"", suspended.recipient.domain);
         self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key, provider);
         notice(self.classifier, Some(self.providers.name(provider)), None, self.times);
     }
