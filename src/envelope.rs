@@ -3,8 +3,9 @@
 //! Known are the files of syslog daemons in the styles of RFC 3164 (Postfix' own `maillog_file`
 //! too), of ISO 8601 time stamps and of RFC 5424, each with or without a priority. A line in none
 //! of them is a record without a program, whose message is the whole line: many MTAs write files
-//! of their own.
+//! of their own. Around all of these there may be another wrapping: see [`Container`].
 
+mod container;
 mod head;
 mod shape;
 mod tag;
@@ -13,6 +14,7 @@ mod timestamp;
 use shape::Shape;
 use tag::Host;
 
+pub use container::{Container, Parts, Peeled};
 pub use timestamp::timestamp;
 
 /// A log line without its wrapping.

@@ -7,7 +7,7 @@ mod expiry;
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase,
 };
-use crate::envelope::{Record, Unwrapper};
+use crate::envelope::{Container, Peeled, Record, Unwrapper};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
 use crate::mta::{Dialect, Dialects, LineKind, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
@@ -27,6 +27,7 @@ pub struct Pipeline {
 #[derive(Debug)]
 pub struct Stream {
     source: SourceId,
+    container: Container,
     unwrapper: Unwrapper,
     dialects: Dialects,
     last_stamp: Vec<u8>,
@@ -38,6 +39,7 @@ impl Stream {
     pub fn new(source: SourceId, dialect: Option<Dialect>) -> Self {
         Self {
             source,
+            container: Container::default(),
             unwrapper: Unwrapper::default(),
             dialects: Dialects::new(dialect),
             last_stamp: Vec::new(),
@@ -116,6 +118,7 @@ impl Pipeline {
         observer: &mut impl Observer,
     ) {
         let mut kinds = [0u64; LineKind::COUNT];
+        // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
         let mut start = 0;
         let ends = memchr::memchr_iter(b'\n', chunk).chain(
@@ -126,24 +129,53 @@ impl Pipeline {
             let line = chunk.get(start..end).unwrap_or_default();
             start = end + 1;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let record = stream.unwrapper.unwrap(line);
-            if !record.stamp.is_empty() {
-                stamp = record.stamp;
-            }
-            let kind = self.read(stream.source, &mut stream.dialects, ledger, &record, observer);
+            let kind = self.line(stream, ledger, line, &mut stamp, observer);
             if let Some(count) = kinds.get_mut(kind.index()) {
                 *count += 1;
             }
         }
         if !stamp.is_empty() {
-            stream.last_stamp.clear();
-            stream.last_stamp.extend_from_slice(stamp);
+            replace(&mut stream.last_stamp, stamp);
         }
         if let Some(counts) = ledger.source_mut(stream.source) {
             for (count, lines) in counts.lines.iter_mut().zip(kinds) {
                 *count += lines;
             }
         }
+    }
+
+    /// Takes one line out of its envelopes and reads it.
+    #[inline]
+    fn line<'c>(
+        &mut self,
+        stream: &mut Stream,
+        ledger: &mut Ledger,
+        line: &'c [u8],
+        last_stamp: &mut &'c [u8],
+        observer: &mut impl Observer,
+    ) -> LineKind {
+        let Stream { source, container, unwrapper, dialects, last_stamp: kept_stamp } = stream;
+        let record = match container.peel(line) {
+            Peeled::Bare => {
+                let record = unwrapper.unwrap(line);
+                if !record.stamp.is_empty() {
+                    *last_stamp = record.stamp;
+                }
+                record
+            }
+            Peeled::Line { line, stamp } => {
+                replace(kept_stamp, stamp);
+                let record = unwrapper.unwrap(line);
+                if record.stamp.is_empty() { Record { stamp, ..record } } else { record }
+            }
+            Peeled::Record(record) => {
+                replace(kept_stamp, record.stamp);
+                record
+            }
+            Peeled::Partial => return LineKind::State,
+            Peeled::Overlong => return LineKind::Overlong,
+        };
+        self.read(*source, dialects, ledger, &record, observer)
     }
 
     /// Reads one record and counts its readings.
@@ -188,6 +220,11 @@ impl Pipeline {
         }
         kind
     }
+}
+
+fn replace(kept: &mut Vec<u8>, bytes: &[u8]) {
+    kept.clear();
+    kept.extend_from_slice(bytes);
 }
 
 /// Told about every event that was counted: who answered, what it means, how often.
