@@ -345,3 +345,132 @@ impl SeriesKey {
 fn row_number(provider: ProviderId) -> u16 {
     u16::try_from(provider.index()).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::provider::Builtin;
+
+    fn table(ids: &[&str]) -> Providers {
+        let row = |id: &&str| {
+            format!(
+                "[[provider]]\nid = \"{id}\"\nname = \"{id}\"\nkind = \"mailbox\"\n\
+                 domains = [\"{id}.example\"]\nexamples = [\"{id}.example\"]\nsource = \"a test\"\n"
+            )
+        };
+        let rows = ids.iter().map(row).collect::<Vec<_>>().concat();
+        let tracked: Vec<String> = ids.iter().take(1).map(|&id| id.to_owned()).collect();
+        Providers::load(&[("test.toml", &rows)], Builtin::Replaced, Some(&tracked)).unwrap()
+    }
+
+    fn code(code: u16) -> Cell {
+        Cell::reply(ReplyCode::new(code))
+    }
+
+    /// All replies, whatever they were folded into.
+    fn replies(ledger: &Ledger) -> u64 {
+        ledger
+            .rows()
+            .iter()
+            .flat_map(Row::cells)
+            .filter(|(cell, _)| matches!(cell.series(), Series::Reply(..) | Series::OtherReply(_)))
+            .map(|(_, value)| value)
+            .sum()
+    }
+
+    #[test]
+    fn closed_sets_of_tracked_providers_are_there_at_zero() {
+        let ledger = Ledger::new(&table(&["one", "two"]), 1000);
+        let names = |name: &str| {
+            let row = ledger.rows().iter().find(|row| row.name() == name).unwrap();
+            row.cells().count()
+        };
+        let closed = 10 + Outcome::ALL.len() + Reason::ALL.len() + 3 + 6;
+        assert_eq!(names("one"), closed);
+        assert_eq!(names("other"), closed);
+        assert_eq!(names("two"), 0);
+    }
+
+    #[test]
+    fn a_new_series_is_shown_as_zero_for_a_minute() {
+        let providers = table(&["one", "two"]);
+        let two = providers.id("two").unwrap();
+        let mut ledger = Ledger::new(&providers, 1000);
+        ledger.add(two, code(556), 3);
+        ledger.stamp_newborn(1_000);
+        let key = SeriesKey::Cell(row_number(two), code(556));
+        assert_eq!(ledger.shown(key, 3, 1_000), 0);
+        assert_eq!(ledger.shown(key, 3, 1_059), 0);
+        assert_eq!(ledger.shown(key, 3, 1_060), 3);
+        let one = providers.id("one").unwrap();
+        ledger.add(one, code(554), 1);
+        ledger.stamp_newborn(2_000);
+        assert_eq!(ledger.shown(SeriesKey::Cell(row_number(one), code(554)), 1, 2_000), 1);
+    }
+
+    #[test]
+    fn another_table_keeps_what_was_counted_and_when_it_was_born() {
+        let mut ledger = Ledger::new(&table(&["one", "two"]), 1000);
+        let two = table(&["one", "two"]).id("two").unwrap();
+        ledger.add(two, code(556), 3);
+        ledger.stamp_newborn(1_000);
+        let other = table(&["three", "one"]);
+        ledger.adopt(&other);
+        let at = ledger.rows().iter().position(|row| row.name() == "two").unwrap();
+        assert_eq!(ledger.rows()[at].value(code(556)), 3);
+        assert_eq!(
+            ledger.born(SeriesKey::Cell(u16::try_from(at).unwrap(), code(556))),
+            Some(1_000)
+        );
+        ledger.adopt(&table(&["one", "two"]));
+        assert_eq!(ledger.rows()[two.index()].value(code(556)), 3);
+        assert_eq!(ledger.born(SeriesKey::Cell(row_number(two), code(556))), Some(1_000));
+    }
+
+    #[test]
+    fn delays_fall_into_their_buckets() {
+        let providers = table(&["one"]);
+        let one = providers.id("one").unwrap();
+        let mut ledger = Ledger::new(&providers, 1000);
+        for (seconds, times) in [(0.05, 1), (1.0, 1), (1.01, 2), (1e6, 1), (-5.0, 1), (f64::NAN, 1)]
+        {
+            ledger.add_delay(one, seconds, times);
+        }
+        let delay = ledger.rows()[one.index()].delay().unwrap();
+        assert_eq!(delay.buckets, [4, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(delay.count(), 7);
+        assert_eq!(delay.sum_milliseconds, 50 + 1_000 + 2_020 + 1_000_000_000);
+    }
+
+    proptest! {
+        /// Whatever remote servers say, series stay bounded and no event is lost.
+        #[test]
+        fn series_are_bounded_and_nothing_is_lost(
+            events in prop::collection::vec((0..4u16, 200..600u16, 0..1000u16, 1..4u64), 0..600),
+            room in 0..200usize,
+        ) {
+            let providers = table(&["one", "two", "three"]);
+            let start = Ledger::new(&providers, 0).series();
+            let mut ledger = Ledger::new(&providers, start + room);
+            let mut total = 0;
+            let mut enhanced = 0;
+            for (provider, number, detail, times) in events {
+                let provider = ProviderId(provider);
+                ledger.add(provider, code(number), times);
+                ledger.add_enhanced(provider, EnhancedStatusCode { class: 5, subject: 1, detail }, times);
+                total += times;
+                enhanced += times;
+            }
+            prop_assert_eq!(replies(&ledger), total);
+            let kept: u64 = ledger.rows().iter().flat_map(|row| row.enhanced().values()).sum();
+            prop_assert_eq!(kept, enhanced);
+            // Beyond the limit there are only the fixed places of `other`.
+            prop_assert!(ledger.series() <= start + room + CodeClass::ALL.len() + 1);
+            let counted = ledger.series();
+            ledger.adopt(&providers);
+            prop_assert_eq!(ledger.series(), counted);
+        }
+    }
+}
