@@ -131,10 +131,12 @@ impl Dialects {
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
     pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
-        let dialect =
-            self.forced.or_else(|| postfix::recognise(record.program).then_some(Dialect::Postfix));
+        let postfix = postfix::Daemon::of(record.program);
+        let dialect = self.forced.or(postfix.map(|_| Dialect::Postfix));
         let kind = match dialect {
-            Some(Dialect::Postfix) => self.postfix.read(record, out),
+            Some(Dialect::Postfix) => {
+                self.postfix.read(postfix.unwrap_or(postfix::Daemon::Unnamed), record, out)
+            }
             None => LineKind::Irrelevant,
         };
         (dialect, kind)

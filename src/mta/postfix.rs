@@ -1,23 +1,247 @@
 //! Postfix.
+//!
+//! Every daemon writes lines of its own; its name is what follows the last slash of the tag. Lines
+//! of deliveries follow the grammar of `global/log_adhoc.c`, replies of hosts that were not the last
+//! one tried that of `smtp/smtp_trouble.c`, our own refusals that of `smtpd/smtpd_check.c`.
+//!
+//! Everything is found from the left, by the grammar of the fields that Postfix itself writes. What
+//! a remote server said stands behind them and can pretend to be what it likes.
 
-use super::{LineKind, Out};
+mod daemon;
+mod status;
+mod reason;
+mod reply;
+mod peer;
+mod inbound;
+mod recent;
+
+use super::{Dialect, LineKind, Out, Reading};
+use crate::attempt::{
+    Answer, DeliveryAttempt, Expiry, HostReply, NoAttempt, NoReply, Outcome, Recipient, Relay,
+};
 use crate::envelope::Record;
+use crate::smtp::ReplyCode;
+use reason::Reason;
+use recent::{Event, Recent};
+use reply::Decided;
+use status::Status;
 
-/// Whether a program of that name is a Postfix daemon.
-pub(super) fn recognise(_program: &[u8]) -> bool {
-    false
-}
+pub(super) use daemon::Daemon;
+
+/// The longest queue id that is taken for one; the long ones have no fixed length.
+const QUEUE_ID_MAX: usize = 40;
 
 /// What has to be remembered from line to line.
 #[derive(Debug, Default)]
 pub(super) struct Postfix {
-    lines: u64,
+    recent: Recent,
 }
 
 impl Postfix {
-    /// Reads one record.
-    pub(super) fn read(&mut self, _record: &Record<'_>, _out: &mut Out<'_>) -> LineKind {
-        self.lines += 1;
+    /// Reads one record of that daemon.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        daemon: Daemon,
+        record: &Record<'_>,
+        out: &mut Out<'_>,
+    ) -> LineKind {
+        if daemon == Daemon::Quiet {
+            return LineKind::Irrelevant;
+        }
+        let (queue_id, text) = split(record.message);
+        match daemon {
+            Daemon::Queue | Daemon::Agent | Daemon::Quiet => in_house(queue_id, text, out),
+            Daemon::Server | Daemon::Screen | Daemon::Cleanup => {
+                match inbound::read(daemon, queue_id, text, out) {
+                    Some(kind) => kind,
+                    None if daemon == Daemon::Cleanup => in_house(queue_id, text, out),
+                    None => LineKind::Irrelevant,
+                }
+            }
+            Daemon::Client | Daemon::Mailbox => {
+                self.client(daemon, record.pid, queue_id, text, out)
+            }
+            // Some syslog daemons end the name of a program at the first slash. Then the grammar of
+            // the line must do.
+            Daemon::Unnamed => match inbound::read(daemon, queue_id, text, out) {
+                Some(kind) => kind,
+                None if text.starts_with(b"from=<") => in_house(queue_id, text, out),
+                None => self.client(daemon, record.pid, queue_id, text, out),
+            },
+        }
+    }
+
+    /// A line of smtp(8) or lmtp(8).
+    fn client(
+        &mut self,
+        daemon: Daemon,
+        pid: &[u8],
+        queue_id: &[u8],
+        text: &[u8],
+        out: &mut Out<'_>,
+    ) -> LineKind {
+        if let Some(fields) = text.strip_prefix(b"to=<") {
+            return self.delivery(daemon, pid, queue_id, fields, out);
+        }
+        if !queue_id.is_empty() {
+            return self.host_reply(daemon, pid, queue_id, text, out);
+        }
+        // Without a queue id come failed connections, and with a warning replies to XFORWARD.
+        let text = text.strip_prefix(b"warning: ").unwrap_or(text);
+        if text.starts_with(b"connect to ") || text.starts_with(b"host ") {
+            return self.host_reply(daemon, pid, queue_id, text, out);
+        }
         LineKind::Irrelevant
+    }
+
+    /// The record of a delivery over SMTP; `fields` begins with the address.
+    fn delivery(
+        &mut self,
+        daemon: Daemon,
+        pid: &[u8],
+        queue_id: &[u8],
+        fields: &[u8],
+        out: &mut Out<'_>,
+    ) -> LineKind {
+        let before = self.recent.take(pid);
+        let status = match Status::parse(fields) {
+            Ok(status) => status,
+            Err(why) => return LineKind::Unreadable(why),
+        };
+        let text = status.text;
+        let kept = NoAttempt { queue_id, recipient: Recipient::parse(status.address) };
+        let Some(outcome) = status.outcome() else { return suspended(kept, out) };
+        let mut relay = status.host();
+        if daemon == Daemon::Mailbox || peer::is_local(&relay) {
+            return local(kept, out);
+        }
+        // A daemon without a name may be an agent, whose relay is the name of a service.
+        let unsure = daemon == Daemon::Unnamed && relay.ip.is_empty();
+        if unsure && (outcome == Outcome::Delivered || !relay.host.is_empty()) {
+            return local(kept, out);
+        }
+        let decided = status.decided();
+        let reason = if outcome == Outcome::Delivered {
+            Reason::accepted(text, decided)
+        } else {
+            match Reason::parse(text, decided) {
+                Some(reason) => reason,
+                None if unsure => return local(kept, out),
+                None => Reason::own(text),
+            }
+        };
+        if relay == Relay::default() {
+            relay = reason.relay;
+            if peer::is_local(&relay) {
+                return local(kept, out);
+            }
+        }
+        let answer_counted =
+            matches!(before, Event::ConnectFailed(_)) && before == Event::connect_failed(text);
+        let attempt = DeliveryAttempt {
+            queue_id,
+            recipient: kept.recipient,
+            relay,
+            answer: reason.answer,
+            answer_counted,
+            outcome,
+            phase: reason.phase,
+            delay_seconds: status.delay_seconds,
+        };
+        out(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
+        LineKind::Delivery
+    }
+    /// What a host said or failed to say of which no recipient hangs: another host is tried.
+    fn host_reply(
+        &mut self,
+        daemon: Daemon,
+        pid: &[u8],
+        queue_id: &[u8],
+        text: &[u8],
+        out: &mut Out<'_>,
+    ) -> LineKind {
+        let Some(reason) = Reason::parse(text, Decided::default()) else {
+            return LineKind::Irrelevant;
+        };
+        let before = self.recent.take(pid);
+        let Reason { relay, answer, phase } = reason;
+        if daemon == Daemon::Mailbox || peer::is_local(&relay) {
+            return LineKind::Local;
+        }
+        match answer {
+            Answer::NoReply { cause: NoReply::Lost, .. }
+                if matches!(before, Event::Closing(_))
+                    && before == Event::closing(queue_id, &relay) =>
+            {
+                return LineKind::State;
+            }
+            Answer::NoReply { .. } if queue_id.is_empty() => {
+                self.recent.keep(pid, Event::connect_failed(text));
+            }
+            Answer::Reply(reply) if reply.code == ReplyCode::CLOSING => {
+                self.recent.keep(pid, Event::closing(queue_id, &relay));
+            }
+            Answer::Reply(_) | Answer::NoReply { .. } => {}
+        }
+        let reply = HostReply { queue_id, recipient_domain: b"", relay, answer, phase };
+        out(Dialect::Postfix, LineKind::HostReply, Reading::HostReply(reply));
+        LineKind::HostReply
+    }
+}
+
+/// A line of a daemon that talks to no other server: the queue manager, or an agent that delivers
+/// on this machine.
+fn in_house(queue_id: &[u8], text: &[u8], out: &mut Out<'_>) -> LineKind {
+    if let Some(fields) = text.strip_prefix(b"to=<") {
+        let status = match Status::parse(fields) {
+            Ok(status) => status,
+            Err(why) => return LineKind::Unreadable(why),
+        };
+        let kept = NoAttempt { queue_id, recipient: Recipient::parse(status.address) };
+        return match status.outcome() {
+            Some(_) => local(kept, out),
+            None => suspended(kept, out),
+        };
+    }
+    if text.starts_with(b"from=<") && gives_up(text) {
+        let expiry = Expiry { queue_id, recipient: None };
+        out(Dialect::Postfix, LineKind::Delivery, Reading::Expiry(expiry));
+        return LineKind::Delivery;
+    }
+    LineKind::Irrelevant
+}
+
+/// Whether a line about a sender ends a message. Nothing that a stranger chose stands behind the
+/// address, so the end of the line tells.
+fn gives_up(text: &[u8]) -> bool {
+    text.strip_suffix(b"expired, returned to sender")
+        .is_some_and(|text| text.ends_with(b">, status=") || text.ends_with(b">, status=force-"))
+}
+
+fn suspended(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
+    out(Dialect::Postfix, LineKind::Suspended, Reading::Suspended(kept));
+    LineKind::Suspended
+}
+
+fn local(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
+    out(Dialect::Postfix, LineKind::Local, Reading::Local(kept));
+    LineKind::Local
+}
+
+/// The queue id of a message and what follows it; empty where the message begins without one.
+#[inline]
+fn split(message: &[u8]) -> (&[u8], &[u8]) {
+    let near = message.get(..QUEUE_ID_MAX).unwrap_or(message);
+    let found = memchr::memchr(b':', near).and_then(|end| {
+        let (id, rest) = message.split_at_checked(end)?;
+        Some((id, rest.strip_prefix(b": ")?))
+    });
+    match found {
+        None | Some((b"" | b"warning" | b"error" | b"fatal" | b"panic" | b"statistics", _)) => {
+            (b"", message)
+        }
+        Some((id, text)) if id.iter().all(u8::is_ascii_alphanumeric) => (id, text),
+        Some(_) => (b"", message),
     }
 }

@@ -15,6 +15,8 @@ impl ReplyCode {
     pub const MIN: u16 = 200;
     /// The largest code that can be held.
     pub const MAX: u16 = 599;
+    /// 421: the server closes the connection (RFC 5321 §3.8).
+    pub const CLOSING: Self = Self(421);
 
     /// The code of that number, or `None` outside 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {

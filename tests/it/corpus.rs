@@ -116,7 +116,8 @@ fn describe(reading: &Reading<'_>) -> String {
             let outcome = attempt.outcome;
             let domain = name("to", attempt.recipient.domain);
             let (relay, answer) = (relay(&attempt.relay), answer(&attempt.answer));
-            format!("{outcome}{domain}{relay}{answer}{}{delay}", phase(attempt.phase))
+            let again = if attempt.answer_counted { " (counted before)" } else { "" };
+            format!("{outcome}{domain}{relay}{answer}{again}{}{delay}", phase(attempt.phase))
         }
         Reading::HostReply(reply) => {
             let domain = name("to", reply.recipient_domain);

@@ -1,0 +1,122 @@
+//! A server's reply as Postfix logs it: the lines of a longer one are joined by a space, and each
+//! keeps its code.
+
+use crate::smtp::{EnhancedStatusCode, Reply, ReplyCode};
+
+/// What the rest of the line tells about a reply.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Decided {
+    /// The class that Postfix took the reply for.
+    pub(super) class: Option<u8>,
+    /// The status that Postfix logged with it.
+    pub(super) dsn: Option<EnhancedStatusCode>,
+}
+
+/// The reply in `text`, `None` if it is not one: Postfix logs whatever came.
+///
+/// In a reply of several lines the last one decides (RFC 5321 §4.2.1 wants the same code on all of
+/// them, and not every server cares).
+#[inline]
+pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
+    let first = code(text)?;
+    let last = match text.get(3) {
+        Some(b'-') => last_line(text, decided.class),
+        _ => text,
+    };
+    let code = code(last).unwrap_or(first);
+    let reply = Reply::with_code(code, text);
+    let fits = |enhanced: &EnhancedStatusCode| u16::from(enhanced.class) == code.get() / 100;
+    let enhanced = reply
+        .enhanced
+        .or_else(|| Reply::with_code(code, last).enhanced)
+        // Without one in the reply Postfix makes one up: 5.0.0.
+        .or(decided.dsn.filter(|dsn| fits(dsn) && (dsn.subject, dsn.detail) != (0, 0)));
+    Some(Reply { enhanced, ..reply })
+}
+
+/// The code at the start of `text`, where nothing but the text of a reply may follow it.
+fn code(text: &[u8]) -> Option<ReplyCode> {
+    matches!(text.get(3), None | Some(b' ' | b'-')).then(|| ReplyCode::parse(text)).flatten()
+}
+
+/// Whether a line of a reply that is its last one starts here, or any of its lines.
+fn starts_line(text: &[u8], class: Option<u8>) -> bool {
+    matches!(text.get(3), None | Some(b' '))
+        && code(text)
+            .is_some_and(|code| class.is_none_or(|class| code.get() / 100 == u16::from(class)))
+}
+
+/// The last line of a reply whose first line says that more follow. The first one where none is to
+/// be found, for the end of a long line is cut.
+fn last_line(text: &[u8], class: Option<u8>) -> &[u8] {
+    let Some(prefix) = text.first_chunk::<3>() else { return text };
+    // The place after the last line that was seen, and the first line after that with a code of its
+    // own, should no last line with the same code come.
+    let (mut at, mut other) = (4, None);
+    while let Some(space) = text.get(at..).and_then(|rest| memchr::memchr(b' ', rest)) {
+        at += space + 1;
+        let line = text.get(at..).unwrap_or_default();
+        if !line.first().is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        if line.starts_with(prefix) {
+            match line.get(3) {
+                None | Some(b' ') => return line,
+                Some(b'-') => other = None,
+                _ => {}
+            }
+        } else if other.is_none() && starts_line(line, class) {
+            other = Some(line);
+        }
+    }
+    other.unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, class: Option<u8>, dsn: Option<&str>) -> Option<(u16, String)> {
+        let dsn = dsn.and_then(|dsn| EnhancedStatusCode::parse(dsn.as_bytes())).map(|(dsn, _)| dsn);
+        let reply = parse(text.as_bytes(), Decided { class, dsn })?;
+        assert_eq!(reply.text, text.as_bytes(), "the text is kept whole");
+        let enhanced = reply.enhanced.map(|enhanced| enhanced.to_string());
+        Some((reply.code.get(), enhanced.unwrap_or_default()))
+    }
+
+    #[test]
+    fn the_last_line_decides() {
+        for (text, class, code, enhanced) in [
+            ("250 2.0.0 OK", Some(2), 250, "2.0.0"),
+            ("550", Some(5), 550, ""),
+            ("550-5.1.1 a 550-5.1.1 b 550 5.1.1 c", Some(5), 550, "5.1.1"),
+            ("550-Recipient unknown 550 5.1.1 in the last line", Some(5), 550, "5.1.1"),
+            ("550-5.1.1 first 451 4.7.1 last", Some(4), 451, "4.7.1"),
+            ("550-5.1.1 first 451 4.7.1 last", None, 451, "4.7.1"),
+            ("421-a 421-b 450 c", None, 450, ""),
+            // What else looks like a last line is text.
+            ("550-5.7.1 error 451 in 3 of 550-5.7.1 lines 550 5.7.1 end", Some(5), 550, "5.7.1"),
+            ("550-5.7.1 see error 250 and 550-5.7.1 then it is c", Some(5), 550, "5.7.1"),
+            ("550 5.7.1 one line 451 4.7.1 only", Some(5), 550, "5.7.1"),
+            ("450 5.1.1 the enhanced code is of the wrong class", Some(4), 450, ""),
+        ] {
+            let dsn = class.map(|class: u8| format!("{class}.0.0"));
+            let found = read(text, class, dsn.as_deref());
+            assert_eq!(found, Some((code, enhanced.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_status_of_the_record_stands_in_for_a_line_that_was_cut() {
+        let found = read("550-Long 550-lines that are c", Some(5), Some("5.7.1"));
+        assert_eq!(found, Some((550, "5.7.1".to_owned())));
+        assert_eq!(read("550-Long", Some(5), Some("4.7.1")), Some((550, String::new())));
+    }
+
+    #[test]
+    fn what_is_no_reply_is_none() {
+        for text in ["", "25", "2500 ok? 221 bye", "999 9.9.9 what", "Go away", "HTTP/1.1 400"] {
+            assert_eq!(read(text, None, None), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The record of a delivery (`global/log_adhoc.c`):
+//!
+//! ```text
+//! to=<address>[, orig_to=<address>], relay=relay[, conn_use=N], delay=N, delays=N/N/N/N
+//!     [, tls=feature], dsn=D.D.D, status=word (text)
+//! ```
+
+use crate::attempt::{Outcome, Relay};
+use crate::mta::Why;
+use crate::smtp::EnhancedStatusCode;
+
+use super::peer;
+use super::reply::Decided;
+
+/// From this length on a line that ends too early was cut: syslog's own limit is 1024 bytes, that
+/// of Postfix 2000.
+const CUT_FROM: usize = 900;
+
+/// What Postfix did with a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Sent,
+    Deferred,
+    /// Bounced by the rules, kept because of `soft_bounce`.
+    SoftBounce,
+    Bounced,
+    /// Only asked whether the address is good (`reject_unverified_recipient`, `sendmail -bv`).
+    Probe,
+}
+
+impl Word {
+    fn parse(word: &[u8]) -> Option<Self> {
+        match word {
+            b"sent" => Some(Self::Sent),
+            b"deferred" => Some(Self::Deferred),
+            b"bounced" => Some(Self::Bounced),
+            b"SOFTBOUNCE" => Some(Self::SoftBounce),
+            b"deliverable" | b"undeliverable" | b"undeliverable-but-not-cached" => {
+                Some(Self::Probe)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The record, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Status<'a> {
+    /// The recipient as it was delivered to.
+    pub(super) address: &'a [u8],
+    /// `none`, a host or the name of a service.
+    pub(super) relay: &'a [u8],
+    /// From the arrival of the message to the end of this attempt.
+    pub(super) delay_seconds: Option<f64>,
+    /// The status that Postfix gives the attempt: the server's where it has one of the right class.
+    pub(super) dsn: Option<EnhancedStatusCode>,
+    /// What became of it.
+    pub(super) word: Word,
+    /// Why: what stands between the parentheses. Postfix cuts long lines, and with them the end.
+    pub(super) text: &'a [u8],
+}
+
+impl<'a> Status<'a> {
+    /// The record whose first address begins at the start of `fields`.
+    #[inline]
+    pub(super) fn parse(fields: &'a [u8]) -> Result<Self, Why> {
+        let cut = fields.len() >= CUT_FROM;
+        let early = if cut { Why::Truncated } else { Why::NoStatus };
+        let malformed = if cut { Why::Truncated } else { Why::Malformed };
+        let (address, mut rest) = address(fields).ok_or(malformed)?;
+        if let Some(original) = rest.strip_prefix(b"orig_to=<") {
+            (_, rest) = self::address(original).ok_or(early)?;
+        }
+        let rest = rest.strip_prefix(b"relay=").ok_or(Why::Malformed)?;
+        let (relay, mut rest) = field(rest).ok_or(early)?;
+        let (mut delay_seconds, mut dsn) = (None, None);
+        let result = loop {
+            if let Some(result) = rest.strip_prefix(b"status=") {
+                break result;
+            }
+            let (next, after) = field(rest).ok_or(early)?;
+            match next {
+                [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => delay_seconds = seconds(value),
+                [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
+                _ => {}
+            }
+            rest = after;
+        };
+        let (word, text) = match memchr::memchr(b' ', result) {
+            Some(end) => result.split_at_checked(end).ok_or(early)?,
+            None => (result, &b""[..]),
+        };
+        let unknown = if cut && text.is_empty() { Why::Truncated } else { Why::UnknownStatus };
+        let word = Word::parse(word).ok_or(unknown)?;
+        let text = text.strip_prefix(b" (").unwrap_or_default();
+        let text = text.strip_suffix(b")").unwrap_or(text);
+        Ok(Self { address, relay, delay_seconds, dsn, word, text })
+    }
+
+    /// What became of the recipient, `None` where nobody was asked to take the message.
+    #[inline]
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match self.word {
+            Word::Probe => None,
+            // qmgr(8) leaves a destination alone for a while, and says of everything queued for it
+            // what its last attempt met.
+            Word::Deferred if self.text.starts_with(b"delivery temporarily suspended") => None,
+            Word::Sent => Some(Outcome::Delivered),
+            Word::Deferred | Word::SoftBounce => Some(Outcome::Deferred),
+            Word::Bounced => Some(Outcome::Bounced),
+        }
+    }
+
+    /// What the record says about a reply in its text.
+    #[inline]
+    pub(super) fn decided(&self) -> Decided {
+        // A soft bounce is a 5yz that the record makes a 4yz.
+        let class = self.dsn.filter(|_| self.word != Word::SoftBounce).map(|dsn| dsn.class);
+        Decided { class, dsn: self.dsn }
+    }
+
+    /// The host that was talked to, empty where there was none.
+    pub(super) fn host(&self) -> Relay<'a> {
+        match (self.relay, peer::parse(self.relay)) {
+            (b"none", _) => Relay::default(),
+            (_, Some((relay, _))) => relay,
+            (host, None) => Relay { host, ip: b"" },
+        }
+    }
+}
+
+/// An address and what follows it, without `>, `.
+///
+/// Since Postfix 3.5 addresses are written as RFC 5322 wants them, so that a `>` may only stand
+/// between quotes. Before, they were written as they are inside.
+#[inline]
+fn address(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut from = quoted(text).unwrap_or_default();
+    loop {
+        let end = from + memchr::memchr(b'>', text.get(from..)?)?;
+        let rest = text.get(end + 1..)?;
+        if let Some(rest) = rest.strip_prefix(b", ")
+            && (rest.starts_with(b"relay=") || rest.starts_with(b"orig_to=<"))
+        {
+            return Some((text.get(..end)?, rest));
+        }
+        from = end + 1;
+    }
+}
+
+/// The length of the quoted string at the start of `text`, if there is one.
+fn quoted(text: &[u8]) -> Option<usize> {
+    let mut at = text.starts_with(b"\"").then_some(1)?;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            _ => at += 2,
+        }
+    }
+}
+
+/// A field and what follows the comma after it.
+#[inline]
+fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b',', text)?;
+    Some((text.get(..end)?, text.get(end + 1..)?.strip_prefix(b" ")?))
+}
+
+/// A number of seconds, `0.05` or `432000`.
+fn seconds(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+    let (mut number, mut decimals, mut point) = (0u32, 0, false);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                number = number.checked_mul(10)?.checked_add(u32::from(byte - b'0'))?;
+                decimals += usize::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    Some(f64::from(number) / POWERS.get(decimals)?)
+}
+
+fn enhanced(text: &[u8]) -> Option<EnhancedStatusCode> {
+    EnhancedStatusCode::parse(text).map(|(code, _)| code)
+}
