@@ -26,4 +26,5 @@ pub mod pipeline;
 pub mod exposition;
 pub mod config;
 pub mod reader;
+pub mod http;
 pub mod cli;

@@ -14,4 +14,5 @@
 
 mod config;
 mod corpus;
+mod http;
 mod tidy;
