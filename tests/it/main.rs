@@ -15,4 +15,5 @@
 mod config;
 mod corpus;
 mod http;
+mod postfix_truth;
 mod tidy;
