@@ -4,7 +4,16 @@
 //! for one line, and says what kind of line it was. Reading is total: what cannot be understood is
 //! [`LineKind::Unreadable`] with a cause, never an error.
 
+mod answer;
+mod csv;
+mod esp;
+mod failure;
+mod json;
+mod kumomta;
 mod postfix;
+mod powermta;
+mod seen;
+mod stamp;
 
 use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
 use crate::envelope::Record;
@@ -24,6 +33,19 @@ pub enum Reading<'a> {
     Suspended(NoAttempt<'a>),
     /// The delivery stayed on this machine.
     Local(NoAttempt<'a>),
+}
+
+impl Reading<'_> {
+    /// The kind of a line that says this and nothing else.
+    pub fn kind(&self) -> LineKind {
+        match self {
+            Self::Attempt(_) | Self::Expiry(_) => LineKind::Delivery,
+            Self::HostReply(_) => LineKind::HostReply,
+            Self::InboundReject(_) => LineKind::InboundReject,
+            Self::Suspended(_) => LineKind::Suspended,
+            Self::Local(_) => LineKind::Local,
+        }
+    }
 }
 
 /// What kind of line it was. Every line that is read is of exactly one kind, so that the lines of a
@@ -82,6 +104,24 @@ impl LineKind {
         }
     }
 
+    /// The kind of a line that holds several records, of which one is of this kind and one of the
+    /// other: what was counted matters more than what was not, and what was not understood more
+    /// than what does not matter.
+    fn with(self, other: Self) -> Self {
+        let rank = |kind: Self| match kind {
+            Self::Unreadable(_) => 2 * Self::Local.index() + 1,
+            Self::Delivery
+            | Self::HostReply
+            | Self::InboundReject
+            | Self::Suspended
+            | Self::Local
+            | Self::State
+            | Self::Irrelevant
+            | Self::Overlong => 2 * kind.index(),
+        };
+        if rank(other) < rank(self) { other } else { self }
+    }
+
     /// The value of the label `kind`.
     pub fn as_str(self) -> &'static str {
         Self::LABELS.get(self.index()).copied().unwrap_or_default()
@@ -109,17 +149,41 @@ label! {
     Dialect {
         /// Postfix 2.x and 3.x.
         Postfix = "postfix",
+        /// KumoMTA.
+        KumoMta = "kumomta",
+        /// PowerMTA's accounting files.
+        PowerMta = "powermta",
+        /// Events of Amazon SES.
+        AmazonSes = "amazon_ses",
+        /// Events of SendGrid.
+        SendGrid = "sendgrid",
+        /// Events of Mailgun.
+        Mailgun = "mailgun",
+        /// Events of Postmark.
+        Postmark = "postmark",
+        /// Events of SparkPost, and of Momentum's webhooks.
+        SparkPost = "sparkpost",
+        /// Events of Mandrill.
+        Mandrill = "mandrill",
+        /// Events of Brevo.
+        Brevo = "brevo",
     }
 }
 
 /// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
 pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
 
-/// The dialects of one stream of lines, with what they remember from one line to the next.
-#[derive(Debug, Default)]
+/// The dialects of one stream of lines, with what they remember from one line to the next. What
+/// must outlive the process is what serde writes.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Dialects {
+    #[serde(skip)]
     forced: Option<Dialect>,
+    #[serde(skip)]
     postfix: postfix::Postfix,
+    powermta: powermta::PowerMta,
+    esp: esp::Esp,
 }
 
 impl Dialects {
@@ -132,13 +196,47 @@ impl Dialects {
     /// if any, and the kind of the line.
     pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
         let postfix = postfix::Daemon::of(record.program);
-        let dialect = self.forced.or(postfix.map(|_| Dialect::Postfix));
+        let dialect = self
+            .forced
+            .or(postfix.map(|_| Dialect::Postfix))
+            .or_else(|| self.recognise_by_shape(record));
         let kind = match dialect {
             Some(Dialect::Postfix) => {
                 self.postfix.read(postfix.unwrap_or(postfix::Daemon::Unnamed), record, out)
             }
+            Some(Dialect::KumoMta) => kumomta::read(record, out),
+            Some(Dialect::PowerMta) => self.powermta.read(record, out),
+            Some(
+                dialect @ (Dialect::AmazonSes
+                | Dialect::SendGrid
+                | Dialect::Mailgun
+                | Dialect::Postmark
+                | Dialect::SparkPost
+                | Dialect::Mandrill
+                | Dialect::Brevo),
+            ) => self.esp.read(dialect, record, out),
             None => LineKind::Irrelevant,
         };
         (dialect, kind)
+    }
+
+    /// How many things had to be forgotten, because the memory for them is bounded, before the
+    /// lines came that would have asked for them.
+    pub fn evicted(&self) -> u64 {
+        self.esp.evicted()
+    }
+
+    /// The dialect of a line that no program's name tells, by its shape.
+    fn recognise_by_shape(&self, record: &Record<'_>) -> Option<Dialect> {
+        let message = record.message;
+        if self.powermta.is_open() {
+            return Some(Dialect::PowerMta);
+        }
+        match message.trim_ascii_start().first()? {
+            b'{' | b'[' => json::recognise(message),
+            _ if powermta::recognise(message) => Some(Dialect::PowerMta),
+            _ if message.starts_with(esp::FORM) => Some(Dialect::Mandrill),
+            _ => None,
+        }
     }
 }
