@@ -157,6 +157,11 @@ impl Ledger {
         self.series = self.rows.iter().map(Row::series).sum::<usize>() + self.inbound.len();
     }
 
+    /// Bounds the number of series from now on. Those that exist stay.
+    pub fn set_series_max(&mut self, series_max: usize) {
+        self.series_max = series_max;
+    }
+
     /// Adds to a counter of a provider.
     pub fn add(&mut self, provider: ProviderId, cell: Cell, times: u64) {
         let Some(row) = self.rows.get_mut(provider.index()) else { return };

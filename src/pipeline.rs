@@ -98,6 +98,13 @@ impl Pipeline {
         Self { providers, recent: Recent::default(), classifier, waiting: Waiting::default() }
     }
 
+    /// Puts other tables in force. What has to be remembered from line to line stays.
+    pub fn adopt(&mut self, providers: Providers, classifier: Classifier) {
+        let old = std::mem::replace(&mut self.providers, providers);
+        self.classifier = classifier;
+        self.waiting.adopt(|id| self.providers.id(old.name(id)).unwrap_or(ProviderId::OTHER));
+    }
+
     /// The table of providers in force.
     pub fn providers(&self) -> &Providers {
         &self.providers

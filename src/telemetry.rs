@@ -7,14 +7,100 @@
 mod mask;
 
 use std::fmt::Display;
+use std::io;
+use std::path::Path;
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 pub use mask::mask;
 
 /// A line should have been understood and was not.
 pub fn line_unreadable(why: &'static str) {
     debug!(why, "line not understood");
+}
+
+/// A file is read from now on.
+pub fn log_opened(path: &Path, offset: u64) {
+    info!(path = %path.display(), offset, "reading log");
+}
+
+/// A file took the place of the one that was read; that one is read to its end.
+pub fn log_rotated(path: &Path) {
+    info!(path = %path.display(), "log was rotated");
+}
+
+/// A renamed or deleted file is at its end and silent, and is let go.
+pub fn log_retired(path: &Path, offset: u64) {
+    debug!(path = %path.display(), offset, "finished with rotated log");
+}
+
+/// What was read of a file was overwritten, or the file became shorter. Reading begins anew.
+pub fn log_truncated(path: &Path, offset: u64, size: u64) {
+    warn!(path = %path.display(), offset, size, "log was truncated, reading it from its start");
+}
+
+/// After a crash of the machine the file is shorter than it was.
+pub fn log_cut_by_crash(path: &Path, offset: u64, size: u64) {
+    warn!(
+        path = %path.display(),
+        offset,
+        size,
+        "the machine went down before the end of the log had reached the disk, going on at its end"
+    );
+}
+
+/// Bytes of a log that were not read yet are gone.
+pub fn log_gap(path: &Path, from: u64, known_to: u64) {
+    warn!(
+        path = %path.display(),
+        from,
+        known_to,
+        "the log is gone: lines from this byte on are not counted"
+    );
+}
+
+/// A rotated log is taken up again where an earlier run stopped.
+pub fn log_caught_up(path: &Path, offset: u64) {
+    info!(path = %path.display(), offset, "reading what was written in the meantime");
+}
+
+/// A file is there and cannot be opened or read. It is tried again; said when it begins.
+pub fn log_unreadable(path: &Path, error: &io::Error) {
+    warn!(path = %path.display(), %error, "cannot read log");
+}
+
+/// A file can be read again.
+pub fn log_readable_again(path: &Path) {
+    info!(path = %path.display(), "log can be read again");
+}
+
+/// There is no file of that name. It is waited for.
+pub fn log_missing(path: &Path) {
+    info!(path = %path.display(), "log is not there, waiting for it");
+}
+
+/// A rotated log may hold lines that were not read, and cannot be read.
+pub fn rotated_log_unreadable(path: &Path, error: &io::Error) {
+    warn!(path = %path.display(), %error, "cannot read rotated log");
+}
+
+/// A compressed log cannot be decompressed any further.
+pub fn compressed_log_damaged(path: &Path, offset: u64, error: &io::Error) {
+    warn!(
+        path = %path.display(),
+        offset,
+        %error,
+        "the compressed log is damaged: lines from this byte of its content on are not counted"
+    );
+}
+
+/// The kernel's notifications cannot be had for a directory; the timer does without them.
+pub fn directory_unwatched(path: &Path, error: &dyn Display) {
+    warn!(
+        path = %path.display(),
+        %error,
+        "cannot be notified of changes in directory, looking four times a second instead"
+    );
 }
 
 /// A connection could not be taken, most likely for want of file descriptors.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{LINE_BYTES_MAX_DEFAULT, Source};
-use crate::source::{Origin, Spec, StartAt};
+use super::Source;
+use crate::source::{Origin, Spec};
 
 /// Where mail servers log unless told otherwise, and who puts it there.
 const USUAL: &[&str] = &[
@@ -49,12 +49,7 @@ pub fn usual_logs(root: &Path) -> Detection {
         }
         known.push(identity);
         detection.found.push(Source {
-            spec: Spec {
-                name: path.to_string_lossy().into_owned(),
-                origin: Origin::Path(path),
-                start_at: StartAt::End,
-                line_bytes_max: LINE_BYTES_MAX_DEFAULT,
-            },
+            spec: Spec::new(path.to_string_lossy(), Origin::Path(path.clone())),
             dialect: None,
         });
     }

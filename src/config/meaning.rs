@@ -182,7 +182,7 @@ fn source(
             fault(&format!("{key}.dialect"), &expected, &shown(name))
         })?),
     };
-    let spec = Spec { name: name.to_owned(), origin, start_at, line_bytes_max };
+    let spec = Spec { start_at, line_bytes_max, ..Spec::new(name, origin) };
     Ok(Source { spec, dialect })
 }
 

@@ -30,6 +30,15 @@ impl Default for Waiting {
 }
 
 impl Waiting {
+    /// Providers have other places in the table that is in force now.
+    pub(super) fn adopt(&mut self, place: impl Fn(ProviderId) -> ProviderId) {
+        for (_, recipients) in &mut self.messages {
+            for (_, provider) in recipients {
+                *provider = place(*provider);
+            }
+        }
+    }
+
     /// The recipient was deferred by `provider`.
     pub(super) fn wait(&mut self, source: SourceId, queue_id: &[u8], key: u64, by: ProviderId) {
         self.note(source, queue_id, key, by, true);

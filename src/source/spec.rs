@@ -1,6 +1,7 @@
 //! What a source is, as the configuration says it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One source of log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,31 @@ pub struct Spec {
     /// The longest line that is read, in bytes without its end; longer ones are skipped and
     /// counted.
     pub line_bytes_max: usize,
+    /// Files: trust no notification of the kernel and look every 250 ms instead. For network and
+    /// overlay file systems, which notify only of what happens on this machine.
+    pub poll_only: bool,
+    /// Files: how long a file that was renamed or deleted must have been silent before it is let
+    /// go.
+    pub rotate_wait: Duration,
+}
+
+impl Spec {
+    /// The longest line that is read unless told otherwise.
+    pub const LINE_BYTES_MAX_DEFAULT: usize = 1 << 20;
+    /// How long a renamed file must have been silent before it is let go, unless told otherwise.
+    pub const ROTATE_WAIT_DEFAULT: Duration = Duration::from_secs(60);
+
+    /// A source with everything else at its default.
+    pub fn new(name: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            name: name.into(),
+            origin,
+            start_at: StartAt::default(),
+            line_bytes_max: Self::LINE_BYTES_MAX_DEFAULT,
+            poll_only: false,
+            rotate_wait: Self::ROTATE_WAIT_DEFAULT,
+        }
+    }
 }
 
 /// Where the lines of a source come from.

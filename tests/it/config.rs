@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use mta_exporter::config::{Config, LINE_BYTES_MAX_DEFAULT, Limits, Source};
+use mta_exporter::config::{Config, Limits, Source};
 use mta_exporter::source::{Origin, Spec, StartAt};
 
 fn fixtures() -> PathBuf {
@@ -29,15 +29,7 @@ fn load_variables(variables: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 fn mail_log(path: &str) -> Source {
-    Source {
-        spec: Spec {
-            name: path.to_owned(),
-            origin: Origin::Path(path.into()),
-            start_at: StartAt::End,
-            line_bytes_max: LINE_BYTES_MAX_DEFAULT,
-        },
-        dialect: None,
-    }
+    Source { spec: Spec::new(path, Origin::Path(path.into())), dialect: None }
 }
 
 #[test]

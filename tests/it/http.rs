@@ -28,6 +28,7 @@ impl Server {
             for request in requests {
                 match request {
                     Request::Snapshot(respond) => respond(scrape()),
+                    Request::Reload(_) | Request::ReloadFailed | Request::Wake => {}
                     Request::Stop => return,
                 }
             }

@@ -16,4 +16,5 @@ mod config;
 mod corpus;
 mod http;
 mod postfix_truth;
+mod tail;
 mod tidy;

@@ -1,0 +1,573 @@
+//! One name that is followed, through all files that have it one after the other.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bookmark::{Bookmark, FileId, Fit, Place, text};
+use super::buffer::Buffer;
+use super::generation::{Generation, Step};
+use super::search::{Found, Search};
+use super::{Note, Now, Progress, Sink, Spec, StartAt};
+
+/// How many finished files are remembered, to know them when they are seen again.
+const DONE_MAX: usize = 8;
+/// While files are being renamed, the search for one is begun anew, this often at most.
+const SEARCHES_MAX: usize = 8;
+/// A renamed file whose successor stays empty is kept open: some writers were not told of the
+/// rotation. But not for longer than this.
+const UNSUCCEEDED_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Where reading stands in the files of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowPosition {
+    /// The name.
+    #[serde(with = "text")]
+    pub path: PathBuf,
+    /// The files that are being read, oldest first.
+    pub open: Vec<Bookmark>,
+    /// Files that were read to their end and let go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<Bookmark>,
+}
+
+/// What the work is done with.
+pub(super) struct Round<'r> {
+    pub(super) now: Now,
+    pub(super) spec: &'r Spec,
+    pub(super) buffer: &'r mut Buffer,
+    pub(super) sink: &'r mut dyn Sink,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Follow {
+    path: PathBuf,
+    /// Oldest first; the file that has the name now is the last of them, if it is open.
+    generations: Vec<Generation>,
+    done: Vec<Bookmark>,
+    sight: Sight,
+    /// Where to begin in the file that is there at the first look of all.
+    fresh: Option<StartAt>,
+    /// The size, at the first look, of a file that may not be read yet.
+    begin: Option<(FileId, u64)>,
+    wanted: Option<Wanted>,
+    /// What is found belongs to what was there at the start.
+    starting: bool,
+}
+
+/// What an earlier run left, not found yet.
+#[derive(Debug)]
+struct Wanted {
+    position: FollowPosition,
+    /// When that run last looked.
+    looked_at: Duration,
+    rebooted: bool,
+    /// Whether the directory could be listed.
+    listed: bool,
+}
+
+/// What is under the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    /// Not looked yet.
+    Unseen,
+    /// A file that is read.
+    Fine,
+    /// Nothing.
+    Missing,
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+impl Follow {
+    /// Follows a name of which nothing is known. `fresh` says where to begin in the file that has
+    /// it now; without it, at its start.
+    pub(super) fn new(path: PathBuf, fresh: Option<StartAt>) -> Self {
+        Self {
+            path,
+            generations: Vec::new(),
+            done: Vec::new(),
+            sight: Sight::Unseen,
+            fresh,
+            begin: None,
+            wanted: None,
+            starting: true,
+        }
+    }
+
+    /// Goes on where an earlier run stopped.
+    pub(super) fn resume(position: FollowPosition, looked_at: Duration, rebooted: bool) -> Self {
+        let mut follow = Self::new(position.path.clone(), None);
+        follow.wanted = Some(Wanted { position, looked_at, rebooted, listed: false });
+        follow
+    }
+
+    /// The name.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files that are open or closed for a while.
+    pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
+        self.generations.iter().map(|generation| generation.id)
+    }
+
+    /// All files, for those who have to count descriptors.
+    pub(super) fn generations_mut(&mut self) -> &mut [Generation] {
+        &mut self.generations
+    }
+
+    /// Finds out what the name leads to and what became of the files that had it. Files
+    /// that are another's are read under another name.
+    pub(super) fn look(&mut self, is_others: &dyn Fn(FileId) -> bool, round: &mut Round<'_>) {
+        if let Some(wanted) = self.wanted.take() {
+            self.wanted = self.take_up(wanted, round);
+        }
+        let seen = fs::metadata(&self.path);
+        let live = seen.as_ref().ok().map(FileId::of);
+        let sight = match seen {
+            Ok(_) if self.is_wanted(live) => Err(io::ErrorKind::PermissionDenied.into()),
+            Ok(metadata) if metadata.is_file() => self.meet(&metadata, is_others, round),
+            Ok(_) => Err(io::Error::other("expected a file, but found something else")),
+            Err(error) => Err(error),
+        };
+        self.note_sight(sight, round.sink);
+        let mut parked = false;
+        for generation in &mut self.generations {
+            generation.hungry = true;
+            let is_live = live == Some(generation.id);
+            generation.left = match generation.left {
+                _ if is_live => None,
+                None => Some(round.now.monotonic),
+                known => known,
+            };
+            if is_live && generation.path != self.path {
+                generation.path.clone_from(&self.path);
+            }
+            parked |= !is_live && !generation.is_open();
+        }
+        if parked {
+            self.unpark_renamed(round.now);
+        }
+        self.retire(round);
+        self.starting = false;
+    }
+
+    /// Whether the place to begin in that file is not settled yet.
+    fn is_wanted(&self, id: Option<FileId>) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| {
+            !wanted.listed
+                || wanted.position.open.iter().any(|bookmark| {
+                    id.is_some_and(|id| {
+                        id == bookmark.id() || wanted.rebooted && id.inode() == bookmark.inode
+                    })
+                })
+        })
+    }
+
+    /// Opens files that were closed to save descriptors and have been renamed since.
+    fn unpark_renamed(&mut self, now: Now) {
+        let Ok(search) = Search::new(&self.path, [], now) else { return };
+        for generation in self.generations.iter_mut().filter(|generation| !generation.is_open()) {
+            if let Some((path, file)) = search.open(generation.id) {
+                generation.path = path;
+                generation.unpark(file);
+            }
+        }
+    }
+
+    /// Reads at most one buffer; `None` where nothing is left.
+    pub(super) fn read(&mut self, round: &mut Round<'_>) -> Option<Progress> {
+        let line_bytes_max = round.spec.line_bytes_max;
+        while let Some(index) = self.generations.iter().position(|generation| generation.hungry) {
+            let generation = self.generations.get_mut(index)?;
+            match generation.step(round.now, line_bytes_max, round.buffer, round.sink) {
+                Step::Read => return Some(Progress::More),
+                Step::AtEnd => {}
+                Step::Truncated => self.truncated(index, round),
+                Step::Finished => self.finish(index, round),
+            }
+        }
+        None
+    }
+
+    /// The file under the name: known, or to be opened.
+    fn meet(
+        &mut self,
+        metadata: &Metadata,
+        is_others: &dyn Fn(FileId) -> bool,
+        round: &mut Round<'_>,
+    ) -> io::Result<()> {
+        let id = FileId::of(metadata);
+        if is_others(id) {
+            return Ok(());
+        }
+        if let Some(known) = self.generations.iter_mut().find(|generation| generation.id == id) {
+            if !known.is_open() && known.has_changed(metadata) {
+                let file = File::open(&self.path)?;
+                if FileId::of(&file.metadata()?) == id {
+                    known.unpark(file);
+                }
+            }
+            return Ok(());
+        }
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) => {
+                if self.fresh == Some(StartAt::End) {
+                    self.begin = Some((id, metadata.len()));
+                }
+                return Err(error);
+            }
+        };
+        // Another file may have taken the name since it was looked at.
+        let opened = file.metadata()?;
+        let id = FileId::of(&opened);
+        if is_others(id) || self.ids().any(|known| known == id) {
+            return Ok(());
+        }
+        let place = self.first_place(&file, &opened, round.spec.line_bytes_max)?;
+        if !self.generations.is_empty() || !self.done.is_empty() {
+            crate::telemetry::log_rotated(&self.path);
+            round.sink.note(Note::Rotation);
+            self.follow_rotations(round);
+        }
+        crate::telemetry::log_opened(&self.path, place.offset);
+        let generation = Generation::plain(self.path.clone(), file, place, round.now)?;
+        self.push(generation);
+        Ok(())
+    }
+
+    fn push(&mut self, mut generation: Generation) {
+        if self.starting {
+            generation.set_goal();
+        }
+        self.generations.push(generation);
+    }
+
+    /// Where to begin in a file that is not known as one that is open.
+    fn first_place(
+        &mut self,
+        file: &File,
+        metadata: &Metadata,
+        line_bytes_max: usize,
+    ) -> io::Result<Place> {
+        let id = FileId::of(metadata);
+        if let Some(at) = self.done.iter().position(|bookmark| bookmark.id() == id) {
+            // A file that was let go has the name again, or its inode was given to another file.
+            let bookmark = self.done.remove(at);
+            return match bookmark.fit(file)? {
+                Fit::Same(place, ()) => Ok(place),
+                Fit::Shorter | Fit::Different => Ok(Place::default()),
+            };
+        }
+        match (self.begin.take(), self.fresh) {
+            (Some((known, size)), _) if known == id && size <= metadata.len() => {
+                last_line_start(file, size, line_bytes_max)
+            }
+            (None, Some(StartAt::End)) => last_line_start(file, metadata.len(), line_bytes_max),
+            _ => Ok(Place::default()),
+        }
+    }
+
+    fn note_sight(&mut self, sight: io::Result<()>, sink: &mut dyn Sink) {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        let before = self.sight;
+        self.sight = match &sight {
+            Ok(()) => Sight::Fine,
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Sight::Missing,
+            Err(_) => Sight::Unreadable,
+        };
+        if self.sight != Sight::Unreadable {
+            // Whatever appears from now on is new.
+            self.fresh = None;
+            if self.sight == Sight::Missing {
+                self.begin = None;
+            }
+        }
+        if before == self.sight {
+            return;
+        }
+        match (self.sight, sight) {
+            (Sight::Unreadable, Err(error)) => {
+                sink.note(Note::ReadError);
+                crate::telemetry::log_unreadable(&self.path, &error);
+            }
+            (Sight::Missing, _) => crate::telemetry::log_missing(&self.path),
+            (Sight::Fine, _) if before == Sight::Unreadable => {
+                crate::telemetry::log_readable_again(&self.path);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets go of files that have no followed name, are at their end and have been silent.
+    fn retire(&mut self, round: &mut Round<'_>) {
+        let mut index = 0;
+        while let Some(generation) = self.generations.get(index) {
+            let now = round.now.monotonic;
+            let silent = generation
+                .left
+                .map(|left| now.saturating_sub(left.max(generation.last_data)))
+                .unwrap_or_default();
+            let over = generation.left.is_some()
+                && silent >= round.spec.rotate_wait
+                && (generation.at_rest() || generation.is_failing());
+            if over && (silent >= UNSUCCEEDED_WAIT || self.is_succeeded(index)) {
+                self.finish(index, round);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Whether the writer has moved on to a later file, or this one is deleted and keeping it open
+    /// would only hold its space on the disk.
+    fn is_succeeded(&self, index: usize) -> bool {
+        let mut later = self.generations.iter().skip(index + 1);
+        later.any(Generation::has_data)
+            || self.generations.get(index).is_some_and(|generation| !generation.is_linked())
+    }
+
+    /// Nothing more will come of a file.
+    fn finish(&mut self, index: usize, round: &mut Round<'_>) {
+        if index >= self.generations.len() {
+            return;
+        }
+        let mut generation = self.generations.remove(index);
+        generation.finish(round.spec.line_bytes_max, round.buffer, round.sink);
+        let bookmark = generation.bookmark();
+        crate::telemetry::log_retired(&bookmark.path, bookmark.offset);
+        if generation.is_failing() && bookmark.size > bookmark.offset {
+            lost(&bookmark, round.sink);
+        }
+        self.done.push(bookmark);
+        let surplus = self.done.len().saturating_sub(DONE_MAX);
+        self.done.drain(..surplus);
+    }
+
+    /// Opens the files that had the name between the newest that is known and the present one, and
+    /// were renamed before they could be seen under it.
+    fn follow_rotations(&mut self, round: &mut Round<'_>) {
+        let last = self.generations.last().map(|last| (last.modified(), last.bookmark()));
+        let since = last.as_ref().map_or(Duration::MAX, |(modified, _)| *modified);
+        let last = last.map(|(_, bookmark)| bookmark);
+        for _ in 0..SEARCHES_MAX {
+            let known = self.ids().chain(self.done.iter().map(Bookmark::id));
+            let Ok(mut search) = Search::new(&self.path, known, round.now) else { return };
+            self.take_newer(&mut search, since, last.as_ref(), round);
+            if !search.shifted {
+                return;
+            }
+        }
+    }
+
+    /// Opens what came after everything that is accounted for.
+    fn take_newer(
+        &mut self,
+        search: &mut Search,
+        since: Duration,
+        last: Option<&Bookmark>,
+        round: &mut Round<'_>,
+    ) {
+        for generation in search.newer(&self.path, since, last, round.buffer) {
+            crate::telemetry::log_caught_up(&generation.path, 0);
+            round.sink.note(Note::Rotation);
+            self.push(generation);
+        }
+        if search.unreadable {
+            round.sink.note(Note::ReadError);
+            round.sink.note(Note::Gap);
+        }
+    }
+
+    /// What was read of a file was overwritten. A program that copies the log and then truncates it
+    /// leaves the bytes that were not read yet in the copy.
+    fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
+        let Some(generation) = self.generations.get_mut(index) else { return };
+        let old = generation.bookmark();
+        generation.restart();
+        crate::telemetry::log_truncated(&old.path, old.offset, old.size);
+        round.sink.note(Note::Truncation);
+        // What is left in the copy is older than what is in the file now.
+        let later = self.generations.split_off(index);
+        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
+        for attempt in 1..=SEARCHES_MAX {
+            let known = self.ids().chain(known.iter().copied());
+            let known = known.chain(self.done.iter().map(Bookmark::id));
+            let Ok(mut search) = Search::new(&self.path, known, round.now) else { break };
+            search.forget_anchor();
+            let found = search.find(&old, false, round.buffer);
+            if search.shifted && attempt < SEARCHES_MAX {
+                continue;
+            }
+            match found {
+                Found::Rest(generation) => {
+                    crate::telemetry::log_caught_up(&generation.path, old.offset);
+                    self.push(*generation);
+                }
+                Found::Read => {}
+                Found::Overwritten(_) | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
+                    if old.size > old.offset {
+                        lost(&old, round.sink);
+                    }
+                }
+            }
+            if search.is_anchored() {
+                self.take_newer(&mut search, Duration::MAX, None, round);
+            }
+            break;
+        }
+        self.generations.extend(later);
+    }
+
+    /// Finds the files of an earlier run and those that came after them. What has to be tried again
+    /// later is returned.
+    fn take_up(&mut self, wanted: Wanted, round: &mut Round<'_>) -> Option<Wanted> {
+        let Wanted { position, looked_at, rebooted, .. } = wanted;
+        let FollowPosition { path, mut open, done } = position;
+        let mut denied = Vec::new();
+        self.done.extend(done);
+        for attempt in 1..=SEARCHES_MAX {
+            let known = self.ids().chain(self.done.iter().map(Bookmark::id));
+            let Ok(mut search) = Search::new(&self.path, known, round.now) else {
+                // There is no such directory now. It may come back.
+                let position = FollowPosition { path, open, done: std::mem::take(&mut self.done) };
+                return Some(Wanted { position, looked_at, rebooted, listed: false });
+            };
+            let mut missing = Vec::new();
+            for bookmark in open {
+                let found = search.find(&bookmark, rebooted, round.buffer);
+                match self.take_found(found, &bookmark, round) {
+                    Taken::Yes => {}
+                    Taken::Later => denied.push(bookmark),
+                    Taken::No => missing.push(bookmark),
+                }
+            }
+            open = missing;
+            if search.shifted && attempt < SEARCHES_MAX {
+                continue;
+            }
+            if denied.is_empty() {
+                self.take_newer(&mut search, looked_at, None, round);
+            }
+            break;
+        }
+        for bookmark in open.iter().filter(|bookmark| bookmark.has_content() || bookmark.size > 0) {
+            lost(bookmark, round.sink);
+        }
+        let position = FollowPosition { path, open: denied, done: Vec::new() };
+        let wanted = Wanted { position, looked_at, rebooted, listed: true };
+        (!wanted.position.open.is_empty()).then_some(wanted)
+    }
+
+    fn take_found(&mut self, found: Found, bookmark: &Bookmark, round: &mut Round<'_>) -> Taken {
+        match found {
+            Found::Rest(generation) => {
+                crate::telemetry::log_caught_up(&generation.path, bookmark.offset);
+                self.push(*generation);
+            }
+            Found::CutByCrash(generation) => {
+                let size = generation.bookmark().offset;
+                crate::telemetry::log_cut_by_crash(&generation.path, bookmark.offset, size);
+                self.push(*generation);
+            }
+            Found::Overwritten(generation) => {
+                crate::telemetry::log_truncated(
+                    &generation.path,
+                    bookmark.offset,
+                    generation.bookmark().size,
+                );
+                if bookmark.has_content() {
+                    round.sink.note(Note::Truncation);
+                }
+                if bookmark.size > bookmark.offset {
+                    lost(bookmark, round.sink);
+                }
+                self.push(*generation);
+            }
+            Found::Read => {}
+            Found::Denied => return Taken::Later,
+            Found::Lost => return Taken::No,
+        }
+        Taken::Yes
+    }
+
+    /// Where reading stands.
+    pub(super) fn position(&self) -> FollowPosition {
+        let wanted = self.wanted.iter().flat_map(|wanted| wanted.position.open.iter().cloned());
+        let waiting = self.wanted.iter().flat_map(|wanted| wanted.position.done.iter().cloned());
+        FollowPosition {
+            path: self.path.clone(),
+            open: wanted.chain(self.generations.iter().map(Generation::bookmark)).collect(),
+            done: waiting.chain(self.done.iter().cloned()).collect(),
+        }
+    }
+
+    /// Whether the file under the name is read, and no other fails.
+    pub(super) fn is_up(&self) -> bool {
+        self.sight == Sight::Fine && !self.generations.iter().any(Generation::is_failing)
+    }
+
+    /// Whether there is nothing of that name and nothing left of what had it.
+    pub(super) fn is_over(&self) -> bool {
+        self.sight == Sight::Missing && self.generations.is_empty() && self.wanted.is_none()
+    }
+
+    /// Whether there is nothing of that name.
+    pub(super) fn is_missing(&self) -> bool {
+        self.sight == Sight::Missing
+    }
+
+    /// Bytes that are there and not read, and how many of them were there at the start.
+    pub(super) fn lag(&self) -> (u64, u64) {
+        self.generations.iter().fold((0, 0), |(lag, catching_up), generation| {
+            (lag + generation.lag(), catching_up + generation.to_goal())
+        })
+    }
+}
+
+enum Taken {
+    Yes,
+    Later,
+    No,
+}
+
+/// Says and counts that the rest of a file is gone.
+fn lost(bookmark: &Bookmark, sink: &mut dyn Sink) {
+    crate::telemetry::log_gap(&bookmark.path, bookmark.offset, bookmark.size);
+    sink.note(Note::Gap);
+}
+
+/// The start of the line that the byte at `size` belongs to: what is unterminated now will be a
+/// line.
+fn last_line_start(file: &File, size: u64, line_bytes_max: usize) -> io::Result<Place> {
+    use std::os::unix::fs::FileExt;
+    const BYTES: usize = 64 << 10;
+    let mut end = size;
+    let lowest = size.saturating_sub(line_bytes_max as u64 + 1);
+    let mut buffer = vec![0; BYTES];
+    while end > lowest {
+        let start = end.saturating_sub(BYTES as u64).max(lowest);
+        let wanted = usize::try_from(end - start).unwrap_or(BYTES).min(BYTES);
+        let room = buffer.get_mut(..wanted).unwrap_or_default();
+        if file.read_exact_at(room, start).is_err() {
+            // It became shorter in this moment: all of it is new.
+            return Ok(Place::default());
+        }
+        if let Some(at) = memchr::memrchr(b'\n', room) {
+            return Place::at(file, start + at as u64 + 1);
+        }
+        end = start;
+    }
+    if lowest == 0 {
+        return Ok(Place::default());
+    }
+    let mut place = Place::at(file, size)?;
+    place.skipping = true;
+    Ok(place)
+}

@@ -1,0 +1,425 @@
+//! One file that is being read.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::bookmark::{Bookmark, FileId, Place};
+use super::buffer::Buffer;
+use super::compressed::LogReader;
+use super::{Note, Now, Sink};
+
+/// An unterminated line that is longer than this is read again only after a while, so that a line
+/// that grows byte by byte does not cost the square of its length.
+const LONG_TAIL_BYTES: u32 = 64 << 10;
+/// How much is read at least behind a line that began in what was read before.
+const STREAM_BYTES: usize = 64 << 10;
+/// The while.
+const LONG_TAIL_WAIT: Duration = Duration::from_millis(250);
+
+/// A file, open, with the place up to which it was handed over.
+#[derive(Debug)]
+pub(super) struct Generation {
+    /// The name under which it was last seen.
+    pub(super) path: PathBuf,
+    pub(super) id: FileId,
+    input: Input,
+    place: Place,
+    /// How far it was looked at: behind the place by an unterminated line.
+    scanned: u64,
+    /// Size and time of the last write, as of the last look that found nothing more to read.
+    seen: Option<(u64, Duration)>,
+    size: u64,
+    /// An unterminated line fills the usual buffer.
+    long: bool,
+    patience: Duration,
+    /// When bytes were last read.
+    pub(super) last_data: Duration,
+    /// Since when no followed name leads to it.
+    pub(super) left: Option<Duration>,
+    /// The size that has to be reached before anything is shown, after a start.
+    goal: u64,
+    failing: bool,
+    /// Whether there may be something to read.
+    pub(super) hungry: bool,
+}
+
+#[derive(Debug)]
+enum Input {
+    /// Read by place; the unterminated line is read again when it has grown.
+    Plain(File),
+    /// Read from start to end, once.
+    Stream(Box<Stream>),
+    /// Closed to save a descriptor; nothing was left to read.
+    Parked,
+}
+
+/// A finished file that can only be read from its start.
+#[derive(Debug)]
+struct Stream {
+    reader: LogReader<File>,
+    /// What was read and is no complete line yet.
+    rest: Vec<u8>,
+    ended: bool,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something was read, and there may be more.
+    Read,
+    /// Nothing is left.
+    AtEnd,
+    /// What was read is not there any more. Nothing was read; the place still stands.
+    Truncated,
+    /// The file is finished and was read to its end.
+    Finished,
+}
+
+impl Generation {
+    /// A plain file at a place.
+    pub(super) fn plain(path: PathBuf, file: File, place: Place, now: Now) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self::new(path, &metadata, Input::Plain(file), place, now))
+    }
+
+    /// A finished file whose reader stands at the place.
+    pub(super) fn stream(
+        path: PathBuf,
+        metadata: &Metadata,
+        reader: LogReader<File>,
+        place: Place,
+        now: Now,
+    ) -> Self {
+        let stream = Stream { reader, rest: Vec::new(), ended: false };
+        Self::new(path, metadata, Input::Stream(Box::new(stream)), place, now)
+    }
+
+    fn new(path: PathBuf, metadata: &Metadata, input: Input, place: Place, now: Now) -> Self {
+        Self {
+            path,
+            id: FileId::of(metadata),
+            input,
+            scanned: place.offset,
+            place,
+            seen: None,
+            size: metadata.len(),
+            long: false,
+            patience: Duration::ZERO,
+            last_data: now.monotonic,
+            left: None,
+            goal: 0,
+            failing: false,
+            hungry: true,
+        }
+    }
+
+    /// Whether the bytes before the place are still those that were read; then hands over at most
+    /// one buffer of lines behind it.
+    pub(super) fn step(
+        &mut self,
+        now: Now,
+        line_bytes_max: usize,
+        buffer: &mut Buffer,
+        sink: &mut dyn Sink,
+    ) -> Step {
+        let before = self.place.offset.max(self.scanned);
+        let result = match &self.input {
+            Input::Plain(_) => self.step_plain(now, line_bytes_max, buffer, sink),
+            Input::Stream(_) => self.step_stream(line_bytes_max, buffer, sink),
+            Input::Parked => Ok(Step::AtEnd),
+        };
+        if self.place.offset.max(self.scanned) > before {
+            self.last_data = now.monotonic;
+        }
+        match result {
+            Ok(step) => {
+                self.failing = false;
+                self.hungry = step == Step::Read;
+                step
+            }
+            Err(error) => self.fail(&error, sink),
+        }
+    }
+
+    fn fail(&mut self, error: &io::Error, sink: &mut dyn Sink) -> Step {
+        self.hungry = false;
+        if let Input::Stream(_) = self.input {
+            // A damaged file does not heal: what it still held is lost.
+            sink.note(Note::ReadError);
+            sink.note(Note::Gap);
+            crate::telemetry::compressed_log_damaged(&self.path, self.place.offset, error);
+            return Step::Finished;
+        }
+        if !std::mem::replace(&mut self.failing, true) {
+            sink.note(Note::ReadError);
+            crate::telemetry::log_unreadable(&self.path, error);
+        }
+        Step::AtEnd
+    }
+
+    fn step_plain(
+        &mut self,
+        now: Now,
+        line_bytes_max: usize,
+        buffer: &mut Buffer,
+        sink: &mut dyn Sink,
+    ) -> io::Result<Step> {
+        let Input::Plain(file) = &self.input else { return Ok(Step::AtEnd) };
+        let metadata = file.metadata()?;
+        let size = metadata.len();
+        let seen = (size, super::modified(&metadata));
+        if size < self.place.offset {
+            return Ok(Step::Truncated);
+        }
+        if self.seen == Some(seen)
+            || self.scanned > self.place.offset + u64::from(LONG_TAIL_BYTES)
+                && now.monotonic < self.patience
+        {
+            return Ok(Step::AtEnd);
+        }
+        // The bytes before the place come with the same call, so that no time lies between the
+        // comparison and the reading.
+        let marker = self.place.marker().len();
+        let room = buffer.room(if self.long { marker + line_bytes_max + 1 } else { 0 });
+        let read = file.read_at(room, self.place.offset - marker as u64)?;
+        let filled = room.len() == read;
+        let Some((found, data)) = room.get(..read).and_then(|read| read.split_at_checked(marker))
+        else {
+            return Ok(Step::Truncated);
+        };
+        if found != self.place.marker() {
+            return Ok(Step::Truncated);
+        }
+        self.size = size;
+        let rest = hand_over(&mut self.place, data, line_bytes_max, sink);
+        self.scanned = self.place.offset + rest as u64;
+        if filled {
+            // Without a line end in it, the buffer was too small for the line.
+            self.long = rest == data.len();
+            return Ok(Step::Read);
+        }
+        self.long = false;
+        self.patience = now.monotonic + LONG_TAIL_WAIT;
+        // The file may have grown since its size was taken.
+        self.seen = (self.scanned == size).then_some(seen);
+        Ok(if self.scanned < size { Step::Read } else { Step::AtEnd })
+    }
+
+    fn step_stream(
+        &mut self,
+        line_bytes_max: usize,
+        buffer: &mut Buffer,
+        sink: &mut dyn Sink,
+    ) -> io::Result<Step> {
+        let Input::Stream(stream) = &mut self.input else { return Ok(Step::AtEnd) };
+        if stream.ended {
+            return Ok(Step::Finished);
+        }
+        let kept = stream.rest.len();
+        let room = buffer.room(if kept == 0 { 0 } else { kept + STREAM_BYTES });
+        let (front, back) = room.split_at_mut(kept);
+        front.copy_from_slice(&stream.rest);
+        let read = stream.reader.read(back)?;
+        if read == 0 {
+            stream.ended = true;
+            return Ok(Step::Finished);
+        }
+        let data = room.get(..kept + read).unwrap_or_default();
+        let rest = hand_over(&mut self.place, data, line_bytes_max, sink);
+        self.scanned = self.place.offset + rest as u64;
+        stream.rest.clear();
+        stream.rest.extend_from_slice(data.get(data.len() - rest..).unwrap_or_default());
+        Ok(Step::Read)
+    }
+
+    /// Starts again at the beginning: what was read was overwritten.
+    pub(super) fn restart(&mut self) {
+        self.place = Place::default();
+        self.scanned = 0;
+        self.seen = None;
+        self.goal = 0;
+        self.hungry = true;
+    }
+
+    /// Hands over the unterminated line at the end of a file that nobody writes to any more.
+    pub(super) fn finish(
+        &mut self,
+        line_bytes_max: usize,
+        buffer: &mut Buffer,
+        sink: &mut dyn Sink,
+    ) {
+        let marker = self.place.marker().len();
+        let tail = match &mut self.input {
+            Input::Plain(file) => {
+                let room = buffer.room(marker + line_bytes_max + 1);
+                let start = self.place.offset - marker as u64;
+                let read = file.read_at(room, start).unwrap_or(0);
+                match room.get(..read).and_then(|read| read.split_at_checked(marker)) {
+                    Some((found, tail)) if found == self.place.marker() => tail,
+                    _ => return,
+                }
+            }
+            Input::Stream(stream) => stream.rest.as_slice(),
+            Input::Parked => return,
+        };
+        if tail.is_empty() || self.place.skipping {
+            return;
+        }
+        sink.lines(tail);
+        self.place.advance(tail);
+        self.scanned = self.place.offset;
+        if let Input::Stream(stream) = &mut self.input {
+            stream.rest.clear();
+        }
+    }
+
+    /// Whether everything that is there at this moment was looked at.
+    pub(super) fn at_rest(&self) -> bool {
+        !self.failing
+            && match &self.input {
+                Input::Plain(file) => {
+                    file.metadata().is_ok_and(|metadata| metadata.len() == self.scanned)
+                }
+                Input::Stream(_) => false,
+                Input::Parked => true,
+            }
+    }
+
+    /// Whether anything was read in it.
+    pub(super) fn has_data(&self) -> bool {
+        self.scanned > 0
+    }
+
+    /// Bytes that are there and were not looked at.
+    pub(super) fn lag(&self) -> u64 {
+        match &self.input {
+            Input::Plain(_) => self.size.saturating_sub(self.scanned),
+            // What is left of a compressed file is not known before its end.
+            Input::Stream(stream) => u64::from(!stream.ended),
+            Input::Parked => 0,
+        }
+    }
+
+    /// Everything that is there now has to be read before anything is shown.
+    pub(super) fn set_goal(&mut self) {
+        self.goal = self.size;
+    }
+
+    /// What is left to read of that.
+    pub(super) fn to_goal(&self) -> u64 {
+        match &self.input {
+            _ if self.goal == 0 || self.failing => 0,
+            Input::Plain(_) => self.goal.saturating_sub(self.scanned),
+            Input::Stream(_) => self.lag(),
+            Input::Parked => 0,
+        }
+    }
+
+    /// Whether the last attempt to read failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    /// When it was last written to, as far as is known.
+    pub(super) fn modified(&self) -> Duration {
+        match &self.input {
+            Input::Plain(file) => file.metadata().ok().as_ref().map(super::modified),
+            Input::Stream(_) | Input::Parked => self.seen.map(|(_, modified)| modified),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Whether the file still has a name anywhere.
+    pub(super) fn is_linked(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        match &self.input {
+            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.nlink() > 0),
+            Input::Stream(_) | Input::Parked => true,
+        }
+    }
+
+    /// The place in the form that is saved.
+    pub(super) fn bookmark(&self) -> Bookmark {
+        self.place.bookmark(&self.path, self.id, self.size)
+    }
+
+    /// Whether it can be closed for a while: nothing was left to read, and a change would be seen.
+    pub(super) fn may_park(&self) -> bool {
+        matches!(self.input, Input::Plain(_)) && self.seen.is_some() && !self.failing
+    }
+
+    /// Whether it holds a descriptor.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.input, Input::Parked)
+    }
+
+    /// Gives its descriptor back. Only where nothing is left to read.
+    pub(super) fn park(&mut self) {
+        self.input = Input::Parked;
+    }
+
+    /// Whether a closed file has changed since it was read.
+    pub(super) fn has_changed(&self, metadata: &Metadata) -> bool {
+        self.seen != Some((metadata.len(), super::modified(metadata)))
+    }
+
+    /// Takes a descriptor of the same file again.
+    pub(super) fn unpark(&mut self, file: File) {
+        self.input = Input::Plain(file);
+        self.hungry = true;
+    }
+}
+
+/// Hands over the complete lines in `data`, which stands at the place, and moves the place on. How
+/// many bytes at the end of `data` are no complete line.
+fn hand_over(place: &mut Place, data: &[u8], line_bytes_max: usize, sink: &mut dyn Sink) -> usize {
+    let mut data = data;
+    if place.skipping {
+        let end = memchr::memchr(b'\n', data);
+        let (skipped, rest) = data.split_at(end.map_or(data.len(), |at| at + 1));
+        sink.note(Note::Skipped(skipped.len() as u64));
+        place.advance(skipped);
+        place.skipping = end.is_none();
+        data = rest;
+    }
+    let (lines, rest) = data.split_at(memchr::memrchr(b'\n', data).map_or(0, |at| at + 1));
+    if !lines.is_empty() {
+        if lines.len() <= line_bytes_max + 1 {
+            sink.lines(lines);
+        } else {
+            hand_over_checked(lines, line_bytes_max, sink);
+        }
+        place.advance(lines);
+    }
+    if rest.len() <= line_bytes_max {
+        return rest.len();
+    }
+    sink.note(Note::Overlong);
+    sink.note(Note::Skipped(rest.len() as u64));
+    place.advance(rest);
+    place.skipping = true;
+    0
+}
+
+/// Hands over lines of which some may be too long.
+fn hand_over_checked(lines: &[u8], line_bytes_max: usize, sink: &mut dyn Sink) {
+    let mut good = 0;
+    let mut start = 0;
+    let hand = |from: usize, to: usize, sink: &mut dyn Sink| match lines.get(from..to) {
+        Some(chunk) if !chunk.is_empty() => sink.lines(chunk),
+        _ => {}
+    };
+    for end in memchr::memchr_iter(b'\n', lines) {
+        if end - start > line_bytes_max {
+            hand(good, start, sink);
+            sink.note(Note::Overlong);
+            sink.note(Note::Skipped((end + 1 - start) as u64));
+            good = end + 1;
+        }
+        start = end + 1;
+    }
+    hand(good, lines.len(), sink);
+}
