@@ -75,6 +75,8 @@ pub(crate) struct Alert {
 /// All rules.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
+    /// Where the runbooks are to be read.
+    pub(crate) runbooks: String,
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) records: Vec<Record>,
     pub(crate) alerts: Vec<Alert>,
@@ -104,7 +106,18 @@ impl Rules {
             .records
             .into_iter()
             .map(|record| Record { expr: divide(record.expr.trim(), &divided), ..record });
-        Ok(Self { thresholds: source.thresholds, records: records.collect(), alerts })
+        Ok(Self {
+            runbooks: source.runbooks,
+            thresholds: source.thresholds,
+            records: records.collect(),
+            alerts,
+        })
+    }
+
+    /// The value of a threshold.
+    pub(crate) fn threshold(&self, name: &str) -> Result<f64> {
+        let threshold = self.thresholds.iter().find(|threshold| threshold.name == name);
+        Ok(threshold.with_context(|| format!("no threshold is named {name}"))?.value)
     }
 
     /// The same rules for a world that runs `speed` times as fast: every window, offset and waiting

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use mta_exporter::attempt::{NoReply, Outcome, Phase};
 use mta_exporter::reason::{BounceKind, Reason};
 use regex::Regex;
+use serde_json::Value;
 
 use crate::alerts::Rules;
 
@@ -48,7 +49,8 @@ const METRICS: &[(&str, &[&str])] = &[
     ("process_max_fds", &[]),
     ("process_start_time_seconds", &[]),
     ("up", &[]),
-    ("ALERTS", &["alertname", "alertstate", "severity", "component", "provider"]),
+    ("ALERTS", &["alertname", "alertstate", "severity", "provider", "reason"]),
+    ("ALERTS_FOR_STATE", &["alertname", "severity", "provider", "reason"]),
 ];
 
 /// Labels that Prometheus gives to every target.
@@ -71,11 +73,30 @@ pub(crate) fn check_rules(rules: &Rules) -> Result<()> {
     Ok(())
 }
 
+/// Fails where a dashboard names what no scrape has. Recorded series are not among it: a dashboard
+/// needs no rule.
+pub(crate) fn check_board(board: &Value) -> Result<()> {
+    for panel in board["panels"].as_array().into_iter().flatten() {
+        let title = panel["title"].to_string();
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            check(target["expr"].as_str().unwrap_or_default(), &BTreeSet::new())
+                .with_context(|| title.clone())?;
+        }
+    }
+    for variable in
+        board.pointer("/templating/list").and_then(Value::as_array).into_iter().flatten()
+    {
+        let query = variable["definition"].as_str().unwrap_or_default();
+        check(query, &BTreeSet::new()).with_context(|| variable["name"].to_string())?;
+    }
+    Ok(())
+}
+
 /// Fails where the query names a metric that no scrape has and `recorded` does not make, a label
 /// that the metric has not, or a value outside a closed set.
 pub(crate) fn check(query: &str, recorded: &BTreeSet<String>) -> Result<()> {
     let selector = Regex::new(
-        r"([a-zA-Z_][a-zA-Z0-9_:]*)(?:\{([^}]*)\})|\b((?:[a-z_]+:)?(?:mta|process)_[a-z0-9_:]+|up|ALERTS)\b",
+        r"([a-zA-Z_][a-zA-Z0-9_:]*)(?:\{([^}]*)\})|\b((?:[a-z_]+:)?(?:mta|process)_[a-z0-9_:]+|up|ALERTS(?:_FOR_STATE)?)\b",
     )?;
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!~|!=|=)\s*["']([^"']*)["']"#)?;
     let code: String = query.lines().filter(|line| !line.trim().starts_with('#')).collect();

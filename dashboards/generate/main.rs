@@ -10,7 +10,10 @@
 #![expect(clippy::format_push_string, reason = "a generator need not save an allocation")]
 
 mod alerts;
+mod boards;
 mod contract;
+mod grafana;
+mod kubernetes;
 mod prometheus;
 mod tables;
 
@@ -53,14 +56,30 @@ fn files(speed: u64) -> Result<BTreeMap<String, String>> {
     let rules = Rules::parse(include_str!("../alerts.toml"))?.faster(speed)?;
     contract::check_rules(&rules)?;
     let mut files = BTreeMap::new();
-    files.insert("rules/mta_exporter.yml".to_owned(), prometheus::rule_file(&rules));
+    let rule_file = prometheus::rule_file(&rules);
+    let prometheus_rule = kubernetes::prometheus_rule(&rule_file);
+    files.insert("kubernetes/prometheus-rule.yaml".to_owned(), prometheus_rule);
+    files.insert("rules/mta_exporter.yml".to_owned(), rule_file);
+    files.insert("rules/mta_exporter.json".to_owned(), prometheus::rule_json(&rules)?);
     files.insert("runbooks/README.md".to_owned(), tables::index(&rules));
+    let mut config_maps = String::new();
+    for board in boards::all(&rules)? {
+        let (name, board) = (board.name, board.json(&rules.runbooks));
+        contract::check_board(&board).context(name)?;
+        let text = serde_json::to_string_pretty(&board)? + "\n";
+        config_maps += &kubernetes::config_map(name, &text);
+        files.insert(format!("{name}.json"), text);
+    }
+    files.insert("kubernetes/dashboards.yaml".to_owned(), config_maps);
     Ok(files)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use serde_json::Value;
+    use yaml_rust2::{Yaml, YamlLoader};
 
     use super::*;
 
@@ -74,6 +93,130 @@ mod tests {
             let kept = std::fs::read_to_string(home().join(&path)).unwrap_or_default();
             assert!(kept == text, "dashboards/{path} is old: run `cargo run --example dashboards`");
         }
+    }
+
+    fn yaml(path: &str) -> Vec<Yaml> {
+        let text = std::fs::read_to_string(home().join(path)).unwrap();
+        YamlLoader::load_from_str(&text).expect(path)
+    }
+
+    /// YAML as JSON, so that the forms can be compared.
+    fn value(yaml: &Yaml) -> Value {
+        match yaml {
+            Yaml::Hash(hash) => hash
+                .iter()
+                .map(|(key, inner)| (key.as_str().unwrap().to_owned(), value(inner)))
+                .collect(),
+            Yaml::Array(array) => array.iter().map(value).collect(),
+            Yaml::String(text) => Value::from(text.as_str()),
+            Yaml::Integer(number) => Value::from(*number),
+            Yaml::Boolean(truth) => Value::from(*truth),
+            Yaml::Real(_) | Yaml::Alias(_) | Yaml::Null | Yaml::BadValue => panic!("{yaml:?}"),
+        }
+    }
+
+    #[test]
+    fn all_forms_say_the_same() {
+        let json = std::fs::read_to_string(home().join("rules/mta_exporter.json")).unwrap();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value(&yaml("rules/mta_exporter.yml")[0]), json);
+        assert_eq!(value(&yaml("kubernetes/prometheus-rule.yaml")[0])["spec"], json);
+        let maps = yaml("kubernetes/dashboards.yaml");
+        let boards = boards::all(&rules()).unwrap();
+        assert_eq!(maps.len(), boards.len());
+        for (map, board) in maps.iter().zip(boards) {
+            let key = format!("mta-exporter-{}.json", board.name);
+            let text = value(map)["data"][key].as_str().unwrap().to_owned();
+            let board = board.json(&rules().runbooks);
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), board);
+        }
+    }
+
+    /// Every panel of every dashboard but the headings, with its dashboard's name.
+    fn all_panels() -> Vec<(&'static str, Value)> {
+        let mut all = Vec::new();
+        for board in boards::all(&rules()).unwrap() {
+            let (name, board) = (board.name, board.json(&rules().runbooks));
+            let panels = board["panels"].as_array().unwrap();
+            all.extend(
+                panels
+                    .iter()
+                    .filter(|panel| panel["type"] != "row")
+                    .cloned()
+                    .map(|panel| (name, panel)),
+            );
+        }
+        all
+    }
+
+    #[test]
+    fn every_panel_says_what_it_shows_and_asks_for_the_chosen_hosts() {
+        for (board, panel) in all_panels() {
+            let title = format!("{board}: {}", panel["title"]);
+            let description = panel["description"].as_str().unwrap();
+            assert!(description.ends_with('.'), "{title}");
+            assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title}");
+            for target in panel["targets"].as_array().unwrap() {
+                let query = target["expr"].as_str().unwrap();
+                assert!(query.contains("job=~\"$job\""), "{title}: {query}");
+                let alerts = query.contains("ALERTS");
+                assert!(alerts || query.contains("instance=~\"$instance\""), "{title}: {query}");
+                assert!(
+                    !query.contains("rate(") || query.contains("[$__rate_interval]"),
+                    "{title}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_that_the_time_range_does_not_choose_is_named_to_the_reader() {
+        let window = regex::Regex::new(r"\[(\d+)([mhd])\]").unwrap();
+        for (board, panel) in all_panels() {
+            let title = panel["title"].as_str().unwrap();
+            let said = format!("{title} {}", panel["description"].as_str().unwrap());
+            for target in panel["targets"].as_array().unwrap() {
+                for found in window.captures_iter(target["expr"].as_str().unwrap()) {
+                    let unit = if &found[2] == "m" { "min" } else { &found[2] };
+                    let name = format!("{} {unit}", &found[1]);
+                    // A source's last day of being ours is no number that is shown.
+                    let shown = title != "Exporters up";
+                    assert!(!shown || said.contains(&name), "{board}: {title}: {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn panels_fill_the_width_and_do_not_overlap() {
+        for board in boards::all(&rules()).unwrap() {
+            let (name, board) = (board.name, board.json(&rules().runbooks));
+            let (mut cells, mut ids) = (BTreeSet::new(), BTreeSet::new());
+            for panel in board["panels"].as_array().unwrap() {
+                assert!(ids.insert(panel["id"].as_u64().unwrap()), "{name}: {}", panel["title"]);
+                let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+                for x in at("x")..at("x") + at("w") {
+                    for y in at("y")..at("y") + at("h") {
+                        assert!(x < 24 && cells.insert((x, y)), "{name}: {}", panel["title"]);
+                    }
+                }
+            }
+            assert_eq!(cells.len() % 24, 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_written_examples_are_yaml_and_know_where_the_runbooks_are() {
+        for path in [
+            "alertmanager.yml",
+            "prometheus.yml",
+            "grafana/provisioning-dashboards.yml",
+            "grafana/provisioning-datasource.yml",
+            "kubernetes/exporter.yaml",
+        ] {
+            assert!(!yaml(path).is_empty(), "{path}");
+        }
+        assert!(include_str!("../mixin.libsonnet").contains(&format!("'{}'", rules().runbooks)));
     }
 
     #[test]

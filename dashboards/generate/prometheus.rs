@@ -1,5 +1,8 @@
 //! The rules as Prometheus loads them.
 
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
 use crate::alerts::{Alert, Rules};
 
 /// Says where to edit a generated file.
@@ -23,6 +26,38 @@ pub(crate) fn rule_file(rules: &Rules) -> String {
         text += &rule(alert);
     }
     text
+}
+
+/// The same as JSON, which jsonnet reads without a YAML parser.
+pub(crate) fn rule_json(rules: &Rules) -> Result<String> {
+    let mut groups =
+        vec![json!({"name": "mta_exporter.recording", "rules": rules.records.iter().map(
+        |record| json!({"record": record.name, "expr": record.expr.trim_end().to_owned() + "\n"}),
+    ).collect::<Vec<_>>()})];
+    for alerts in rules.alerts.chunk_by(|one, next| one.group == next.group) {
+        let mut group = Vec::new();
+        for alert in alerts {
+            let annotations: Map<String, Value> = alert
+                .annotations
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), json!(text)))
+                .collect();
+            let mut rule = json!({
+                "alert": alert.name, "expr": alert.expr.trim_end().to_owned() + "\n",
+                "labels": {"severity": alert.severity, "component": alert.component},
+                "annotations": annotations,
+            });
+            for (name, wait) in [("for", &alert.hold), ("keep_firing_for", &alert.keep)] {
+                if let (Some(rule), Some(wait)) = (rule.as_object_mut(), wait) {
+                    rule.insert(name.to_owned(), json!(wait));
+                }
+            }
+            group.push(rule);
+        }
+        let name = alerts.first().map_or("", |alert| alert.group.as_str());
+        groups.push(json!({"name": format!("mta_exporter.{name}"), "rules": group}));
+    }
+    Ok(serde_json::to_string_pretty(&json!({"groups": groups}))? + "\n")
 }
 
 fn rule(alert: &Alert) -> String {
