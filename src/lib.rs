@@ -21,6 +21,7 @@ pub mod mta;
 pub mod table;
 pub mod provider;
 pub mod reason;
+pub mod catalogue;
 pub mod ledger;
 pub mod pipeline;
 pub mod exposition;
