@@ -15,7 +15,7 @@ use shape::Shape;
 use tag::Host;
 
 pub use container::{Container, Parts, Peeled};
-pub use timestamp::timestamp;
+pub use timestamp::{leading_stamp, timestamp};
 
 /// A log line without its wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,16 +7,22 @@
 mod answer;
 mod csv;
 mod esp;
+mod exim;
 mod failure;
 mod json;
 mod kumomta;
 mod postfix;
 mod powermta;
+mod recent;
+mod recognise;
 mod seen;
 mod stamp;
+mod text;
 
 use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
 use crate::envelope::Record;
+
+pub use recognise::{Evidence, Recognised};
 
 /// What a line says about the mail that we sent or refused.
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +155,8 @@ label! {
     Dialect {
         /// Postfix 2.x and 3.x.
         Postfix = "postfix",
+        /// Exim 4.
+        Exim = "exim",
         /// KumoMTA.
         KumoMta = "kumomta",
         /// PowerMTA's accounting files.
@@ -181,7 +189,10 @@ pub struct Dialects {
     #[serde(skip)]
     forced: Option<Dialect>,
     #[serde(skip)]
+    shaped: Option<Dialect>,
+    #[serde(skip)]
     postfix: postfix::Postfix,
+    exim: exim::Exim,
     powermta: powermta::PowerMta,
     esp: esp::Esp,
 }
@@ -195,15 +206,17 @@ impl Dialects {
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
     pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
-        let postfix = postfix::Daemon::of(record.program);
-        let dialect = self
-            .forced
-            .or(postfix.map(|_| Dialect::Postfix))
-            .or_else(|| self.recognise_by_shape(record));
+        let daemon = postfix::Daemon::of(record.program);
+        let dialect = match (self.forced, daemon) {
+            (Some(forced), _) => Some(forced),
+            (None, Some(_)) => Some(Dialect::Postfix),
+            (None, None) => self.recognise_other(record).map(|(dialect, _)| dialect),
+        };
         let kind = match dialect {
             Some(Dialect::Postfix) => {
-                self.postfix.read(postfix.unwrap_or(postfix::Daemon::Unnamed), record, out)
+                self.postfix.read(daemon.unwrap_or(postfix::Daemon::Unnamed), record, out)
             }
+            Some(Dialect::Exim) => self.exim.read(record, out),
             Some(Dialect::KumoMta) => kumomta::read(record, out),
             Some(Dialect::PowerMta) => self.powermta.read(record, out),
             Some(
@@ -220,23 +233,14 @@ impl Dialects {
         (dialect, kind)
     }
 
+    /// Hands out what was still waiting for another line: a finished log has none any more.
+    pub fn finish(&mut self, out: &mut Out<'_>) {
+        self.exim.finish(out);
+    }
+
     /// How many things had to be forgotten, because the memory for them is bounded, before the
     /// lines came that would have asked for them.
     pub fn evicted(&self) -> u64 {
-        self.esp.evicted()
-    }
-
-    /// The dialect of a line that no program's name tells, by its shape.
-    fn recognise_by_shape(&self, record: &Record<'_>) -> Option<Dialect> {
-        let message = record.message;
-        if self.powermta.is_open() {
-            return Some(Dialect::PowerMta);
-        }
-        match message.trim_ascii_start().first()? {
-            b'{' | b'[' => json::recognise(message),
-            _ if powermta::recognise(message) => Some(Dialect::PowerMta),
-            _ if message.starts_with(esp::FORM) => Some(Dialect::Mandrill),
-            _ => None,
-        }
+        self.esp.evicted() + self.exim.evicted()
     }
 }

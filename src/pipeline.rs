@@ -7,9 +7,9 @@ mod expiry;
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase,
 };
-use crate::envelope::{Container, Peeled, Record, Unwrapper};
+use crate::envelope::{Container, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
-use crate::mta::{Dialect, Dialects, LineKind, Reading};
+use crate::mta::{Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use expiry::Waiting;
@@ -151,6 +151,18 @@ impl Pipeline {
         }
     }
 
+    /// Counts what was still waiting for another line: a finished log has none any more.
+    pub fn finish(
+        &mut self,
+        stream: &mut Stream,
+        ledger: &mut Ledger,
+        observer: &mut impl Observer,
+    ) {
+        let Stream { source, dialects, .. } = stream;
+        let record = Record { repeat: 1, ..Record::default() };
+        self.counting(*source, ledger, &record, observer, |out| dialects.finish(out));
+    }
+
     /// Takes one line out of its envelopes and reads it.
     #[inline]
     fn line<'c>(
@@ -164,7 +176,10 @@ impl Pipeline {
         let Stream { source, container, unwrapper, dialects, last_stamp: kept_stamp } = stream;
         let record = match container.peel(line) {
             Peeled::Bare => {
-                let record = unwrapper.unwrap(line);
+                let mut record = unwrapper.unwrap(line);
+                if record.stamp.is_empty() {
+                    record.stamp = leading_stamp(line);
+                }
                 if !record.stamp.is_empty() {
                     *last_stamp = record.stamp;
                 }
@@ -194,25 +209,8 @@ impl Pipeline {
         record: &Record<'_>,
         observer: &mut impl Observer,
     ) -> LineKind {
-        let mut tally = Tally {
-            providers: &self.providers,
-            recent: &mut self.recent,
-            classifier: &mut self.classifier,
-            waiting: &mut self.waiting,
-            ledger,
-            source,
-            times: record.repeat.max(1),
-        };
-        let (dialect, kind) = dialects.read(record, &mut |dialect, kind, reading| {
-            tally.count(&reading, &mut |classifier, provider, verdict, times| {
-                let reading = Some(&reading);
-                let dialect = Some(dialect);
-                let event = Event { kind, dialect, record, reading, provider, verdict, classifier };
-                for _ in 0..times {
-                    observer.observe(&event);
-                }
-            });
-        });
+        let (dialect, kind) =
+            self.counting(source, ledger, record, observer, |out| dialects.read(record, out));
         if let LineKind::Unreadable(why) = kind {
             crate::telemetry::line_unreadable(why.as_str());
             observer.observe(&Event {
@@ -226,6 +224,37 @@ impl Pipeline {
             });
         }
         kind
+    }
+
+    /// Has `read` hand out readings, and counts each.
+    #[inline]
+    fn counting<T>(
+        &mut self,
+        source: SourceId,
+        ledger: &mut Ledger,
+        record: &Record<'_>,
+        observer: &mut impl Observer,
+        read: impl FnOnce(&mut Out<'_>) -> T,
+    ) -> T {
+        let mut tally = Tally {
+            providers: &self.providers,
+            recent: &mut self.recent,
+            classifier: &mut self.classifier,
+            waiting: &mut self.waiting,
+            ledger,
+            source,
+            times: record.repeat.max(1),
+        };
+        read(&mut |dialect, kind, reading| {
+            tally.count(&reading, &mut |classifier, provider, verdict, times| {
+                let reading = Some(&reading);
+                let dialect = Some(dialect);
+                let event = Event { kind, dialect, record, reading, provider, verdict, classifier };
+                for _ in 0..times {
+                    observer.observe(&event);
+                }
+            });
+        })
     }
 }
 

@@ -124,6 +124,7 @@ impl Replay {
                 whole = false;
             }
         }
+        self.pipeline.finish(&mut self.stream, &mut self.ledger, observer);
         whole
     }
 

@@ -32,6 +32,60 @@ pub fn timestamp(stamp: &[u8], now_seconds: u64) -> Option<f64> {
     in_zone(stamp, now_seconds, &TimeZone::system())
 }
 
+/// The stamp with which a line starts that has no header: many programs that write files of their
+/// own put one there. Empty if there is none. It stays part of the message.
+///
+/// ```
+/// use mta_exporter::envelope::leading_stamp;
+/// assert_eq!(leading_stamp(b"2026-11-21 20:00:01.5 +0100 => a"), b"2026-11-21 20:00:01.5 +0100");
+/// assert_eq!(leading_stamp(b"@400000006b01cdd11dcd6500 end msg 1"), b"@400000006b01cdd11dcd6500");
+/// assert_eq!(leading_stamp(b"=> a"), b"");
+/// ```
+pub fn leading_stamp(line: &[u8]) -> &[u8] {
+    let length = match line.first() {
+        Some(b'@') => label_length(line),
+        Some(b'0'..=b'9') => date_and_time_length(line),
+        _ => None,
+    };
+    length.and_then(|length| line.get(..length)).unwrap_or_default()
+}
+
+/// `@` and 24 hexadecimal digits.
+fn label_length(line: &[u8]) -> Option<usize> {
+    let hex = line.get(1..25)?.iter().all(u8::is_ascii_hexdigit);
+    (hex && line.get(25) == Some(&b' ')).then_some(25)
+}
+
+/// `2026-11-21 20:00:01[.123][ +0100]`, with a `T` in the middle also `Z` or `+01:00` at the end.
+fn date_and_time_length(line: &[u8]) -> Option<usize> {
+    let (date, rest) = line.split_at_checked(19)?;
+    let shaped =
+        date.iter().zip(b"0000-00-00 00:00:00").enumerate().all(
+            |(at, (byte, wanted))| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                b' ' if at == 10 => matches!(byte, b' ' | b'T'),
+                _ => byte == wanted,
+            },
+        );
+    if !shaped {
+        return None;
+    }
+    let fraction = match rest.strip_prefix(b".") {
+        Some(digits) => 1 + digits.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        None => 0,
+    };
+    let rest = rest.get(fraction..)?;
+    let zone = [b" +0000 ".as_slice(), b"Z ", b"+0000 ", b"+00:00 "].into_iter().find(|zone| {
+        let fits = |(byte, wanted): (&u8, &u8)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            b'+' => matches!(byte, b'+' | b'-'),
+            _ => byte == wanted,
+        };
+        rest.len() >= zone.len() && rest.iter().zip(*zone).all(fits)
+    });
+    Some(19 + fraction + zone.map_or(0, |zone| zone.len() - 1))
+}
+
 fn in_zone(stamp: &[u8], now_seconds: u64, zone: &TimeZone) -> Option<f64> {
     match stamp {
         [b'@', label @ ..] => tai64n(label),

@@ -97,6 +97,10 @@ fn digest(log: &[u8]) -> String {
             writeln!(text, "{lines} unreadable: {why}").unwrap();
         }
     }
+    dialects.finish(&mut |dialect, kind, reading| {
+        let (dialect, kind, reading) = (dialect.as_str(), kind.as_str(), describe(&reading));
+        writeln!(text, "end {kind}: {dialect} {reading}").unwrap();
+    });
     assert_eq!(kinds.iter().sum::<u64>(), lines, "every line is of exactly one kind");
     writeln!(text, "lines: {lines}").unwrap();
     for (kind, count) in LineKind::LABELS.iter().zip(kinds).filter(|(_, count)| *count > 0) {

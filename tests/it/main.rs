@@ -14,7 +14,10 @@
 
 mod config;
 mod corpus;
+mod dialects;
+mod exim_truth;
 mod http;
 mod postfix_truth;
 mod tail;
 mod tidy;
+mod truth;

@@ -1,0 +1,159 @@
+//! Which dialect a line is written in.
+//!
+//! A line that names its program is judged by that name alone, so that a mixed file is told apart
+//! line by line and no text can pass for another program's. A line that names none, or one that
+//! nobody knows (a container, a start script), is judged by its shape from the first byte on.
+
+use std::collections::BTreeMap;
+
+use super::{Dialect, Dialects, esp, exim, json, postfix, powermta};
+use crate::attempt::label;
+use crate::envelope::{Record, Unwrapper};
+
+label! {
+    /// Why a line was taken for a dialect.
+    Evidence {
+        /// The configuration says so.
+        Forced = "set",
+        /// The name of the program.
+        Program = "program",
+        /// The line names no known program, but has the shape.
+        Shape = "shape",
+    }
+}
+
+/// Programs that write beside MTAs and whose lines are never about deliveries, by the start of
+/// their names: none of their text is looked at.
+const FOREIGN: [&[u8]; 40] = [
+    b"amavis",
+    b"anvil",
+    b"auditd",
+    b"authdaemond",
+    b"clam",
+    b"CRON",
+    b"cron",
+    b"dbmail",
+    b"dkim",
+    b"dovecot",
+    b"fail2ban",
+    b"freshclam",
+    b"greylist",
+    b"imapd",
+    b"kernel",
+    b"mailman",
+    b"master",
+    b"milter",
+    b"mimedefang",
+    b"named",
+    b"nscd",
+    b"opendkim",
+    b"opendmarc",
+    b"openarc",
+    b"pop3d",
+    b"policyd",
+    b"postgrey",
+    b"postsrsd",
+    b"pyzor",
+    b"rspamd",
+    b"rsyslogd",
+    b"saslauthd",
+    b"spamass",
+    b"spamc",
+    b"spamd",
+    b"sshd",
+    b"sudo",
+    b"syslog",
+    b"systemd",
+    b"unbound",
+];
+
+/// Says whether some text is of a dialect.
+type Is = fn(&[u8]) -> bool;
+
+/// The dialects by the names of their programs, in the order in which they are asked. Postfix is
+/// asked before.
+const PROGRAMS: [(Dialect, Is); 1] = [(Dialect::Exim, exim::recognise)];
+
+/// The dialects by the shape of their lines.
+const SHAPES: [(Dialect, Is); 1] = [(Dialect::Exim, exim::is_shaped)];
+
+impl Dialects {
+    /// The dialect of this record and why.
+    fn dialect(&mut self, record: &Record<'_>) -> Option<(Dialect, Evidence)> {
+        if let Some(forced) = self.forced {
+            return Some((forced, Evidence::Forced));
+        }
+        match postfix::Daemon::of(record.program) {
+            Some(_) => Some((Dialect::Postfix, Evidence::Program)),
+            None => self.recognise_other(record),
+        }
+    }
+
+    /// The dialect where it is not Postfix.
+    pub(super) fn recognise_other(&mut self, record: &Record<'_>) -> Option<(Dialect, Evidence)> {
+        if !record.program.is_empty() {
+            let program = record.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if let Some((dialect, _)) = PROGRAMS.iter().find(|(_, is)| is(program)) {
+                return Some((*dialect, Evidence::Program));
+            }
+            if FOREIGN.iter().any(|start| program.starts_with(start)) {
+                return None;
+            }
+        }
+        self.recognise_by_shape(record.message).map(|dialect| (dialect, Evidence::Shape))
+    }
+
+    /// The dialect of a line that no program's name tells.
+    fn recognise_by_shape(&mut self, message: &[u8]) -> Option<Dialect> {
+        if self.powermta.is_open() {
+            return Some(Dialect::PowerMta);
+        }
+        // Lines of one stream have the same shape for the most part, so the last one is tried first.
+        let last = SHAPES.iter().filter(|(dialect, _)| Some(*dialect) == self.shaped);
+        if let Some((dialect, _)) = last.chain(&SHAPES).find(|(_, is)| is(message)) {
+            self.shaped = Some(*dialect);
+            return Some(*dialect);
+        }
+        match message.trim_ascii_start().first()? {
+            b'{' | b'[' => json::recognise(message),
+            _ if powermta::recognise(message) => Some(Dialect::PowerMta),
+            _ if message.starts_with(esp::FORM) => Some(Dialect::Mandrill),
+            _ => None,
+        }
+    }
+
+    /// What the first lines of a source were recognised as and why: one entry for each dialect
+    /// and program, most lines first.
+    pub fn recognise<'a>(&mut self, lines: impl IntoIterator<Item = &'a [u8]>) -> Vec<Recognised> {
+        let mut unwrapper = Unwrapper::default();
+        let mut found: BTreeMap<_, u64> = BTreeMap::new();
+        for line in lines {
+            let record = unwrapper.unwrap(line);
+            *found.entry((self.dialect(&record), record.program)).or_default() += 1;
+        }
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|((dialect, program), lines)| Recognised {
+                dialect: dialect.map(|(dialect, _)| dialect),
+                evidence: dialect.map(|(_, evidence)| evidence),
+                program: String::from_utf8_lossy(program).into_owned(),
+                lines,
+            })
+            .collect();
+        found.sort_by_key(|found| std::cmp::Reverse(found.lines));
+        found
+    }
+}
+
+/// Lines of a source that were recognised alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// The dialect; `None` for lines that are nobody's.
+    pub dialect: Option<Dialect>,
+    /// Why, where there is a dialect.
+    pub evidence: Option<Evidence>,
+    /// The program as the line names it, empty where it names none.
+    pub program: String,
+    /// How many.
+    pub lines: u64,
+}

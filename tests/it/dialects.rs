@@ -1,0 +1,370 @@
+//! What every dialect has to stand: arbitrary bytes, cut lines, hostile text, a restart between any
+//! two lines.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mta_exporter::attempt::{Answer, Relay};
+use mta_exporter::envelope::{Record, Unwrapper};
+use mta_exporter::mta::{Dialect, Dialects, LineKind, Reading};
+use proptest::prelude::*;
+
+/// Text that a stranger may choose: fields and results of every MTA, quotes, brackets, whole lines,
+/// what is no text at all.
+const HOSTILE: [&[u8]; 24] = [
+    b"",
+    b" ",
+    b"250 2.0.0 ok",
+    b"x) status=sent (250 2.0.0 ok), relay=gmail-smtp-in.l.google.com[192.0.2.9]:25, dsn=2.0.0",
+    b": retry time not reached for any host",
+    b": SMTP error from remote mail server after end of data: 250 ok",
+    b" H=gmail-smtp-in.l.google.com [192.0.2.9] X=y: 421 4.7.0 C=\"250 OK\" T=remote_smtp DT=x",
+    b"1vMabC-00000003xYz-1a2B => a@gmail.com R=r T=remote_smtp H=x [192.0.2.9] C=\"250 ok\"",
+    b", stat=Sent (ok), dsn=2.0.0, relay=gmail.com. [192.0.2.9], reply=250 2.0.0 ok",
+    b"\" result=\"Ok\" stat=\"250 2.0.0 ok\" relay=\"192.0.2.9 (mail.gmail.com)\"",
+    b"/Remote_host_said:_250_ok/Giving_up_on_192.0.2.9./",
+    b",status: success",
+    b",success: delivered: gmail-smtp-in.l.google.com [192.0.2.9]",
+    b"delivered file=x domain=gmail.com host=gmail.com ip=192.0.2.9 response=\"OK\" rcpts=1/0/0",
+    b"] [outbound] recipient <a@gmail.com> rejected: 550 5.1.1 x",
+    b"((unbalanced) [brackets <angles> {braces} \"double \\\"quoted\\\"\" %s ; | & = == 100%",
+    b"\\n250 2.0.0 ok\\n",
+    b"<a@gmail.com>: 450 4.2.1 \"quoted, comma\"@gmail.com>",
+    b"\x1b[31m\x07\x00\x7f\t\x0b\r\\",
+    b"Bo\xeete inconnue \xff\xfe \xd0\x9f\xd0\xbe",
+    b"Nov 21 20:00:00 host postfix/smtp[1]: ABC: to=<a@b>, relay=c[1.2.3.4]:25, status=sent (x)",
+    b"[1/2] [2\\3] qid[2]: ... [more] (#5.1.1)",
+    b"]: host x [192.0.2.9]: 250 ok (in reply to end of DATA command)",
+    b"'{\"level\":\"NOTICE\",\"message\":\"delivered\"}'",
+];
+
+/// One dialect's lines with `@@` where a stranger's text stands. A line that needs others before it
+/// has them above, separated by a line end. `quote` is how the MTA writes such text.
+struct Template {
+    dialect: Dialect,
+    lines: &'static str,
+    quote: fn(&[u8]) -> Vec<u8>,
+}
+
+/// What `string_printing` of Exim and `vis` of others do to control bytes.
+fn printable(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .flat_map(|byte| match byte {
+            b' '..=b'~' => vec![*byte],
+            b'\n' => b"\\n".to_vec(),
+            _ => format!("\\{byte:03o}").into_bytes(),
+        })
+        .collect()
+}
+
+/// The same within quotes.
+fn in_quotes(text: &[u8]) -> Vec<u8> {
+    let quote = |byte: u8| if b"\"\\".contains(&byte) { vec![b'\\', byte] } else { vec![byte] };
+    printable(text).into_iter().flat_map(quote).collect()
+}
+
+const TEMPLATES: &[Template] = &[
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B => a@b.example F=<s@s.example> \
+                R=dnslookup T=remote_smtp H=mx.b.example [192.0.2.10]:25 X=TLS1.3:x:256 CV=no K \
+                C=\"250 2.0.0 @@\" QT=2s DT=1.4s",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B ** a@b.example R=dnslookup \
+                T=remote_smtp H=mx.b.example [192.0.2.10] X=TLS1.3:x:256 CV=no: SMTP error from \
+                remote mail server after RCPT TO:<a@b.example>: 550-5.1.1 @@",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B H=mx.b.example [192.0.2.10]: SMTP \
+                error from remote mail server after end of data: 451 4.7.1 @@\n\
+                2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B == a@b.example R=dnslookup \
+                T=remote_smtp defer (-46) H=mx.b.example [192.0.2.10] DT=1s: SMTP error from \
+                remote mail server after end of data: 451 4.7.1 @@",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B == a@b.example R=dnslookup \
+                T=remote_smtp defer (-45) H=mx.b.example [192.0.2.10]: SMTP error from remote mail \
+                server after MAIL FROM:<\"@@\"@s.example> SIZE=9: 451 4.7.1 x",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B == a@b.example R=dnslookup \
+                T=remote_smtp defer (-19) H=mx.b.example [192.0.2.10]: Malformed SMTP reply in \
+                response to end of data: x@@",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 H=(@@) [198.51.100.9] F=<s@c.example> rejected RCPT <u@s.example>: no",
+        quote: helo,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 H=c.example [198.51.100.9] F=<\"@@\"@c.example> temporarily rejected RCPT <u@s.example>: no",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 H=c.example [198.51.100.9] F=<s@c.example> rejected RCPT <u@s.example>: @@",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Exim,
+        lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B <= s@s.example H=c [198.51.100.9] P=esmtp S=1 id=x T=\"@@\"",
+        quote: in_quotes,
+    },
+];
+
+/// Exim takes only letters, digits, hyphens and dots there, and an address in brackets.
+fn helo(text: &[u8]) -> Vec<u8> {
+    text.iter()
+        .copied()
+        .filter(|byte| byte.is_ascii_alphanumeric() || b"-.[]:".contains(byte))
+        .collect()
+}
+
+#[test]
+fn hostile_text_changes_nothing_but_the_text() {
+    for template in TEMPLATES {
+        let read = |text: &[u8]| {
+            let text = (template.quote)(text);
+            let lines = replace(template.lines.as_bytes(), &text);
+            let mut dialects = Dialects::new(None);
+            let mut found = Vec::new();
+            read_lines(&mut dialects, &lines, &mut |reading| found.push(without_text(reading)));
+            dialects.finish(&mut |_, _, reading| found.push(without_text(&reading)));
+            found
+        };
+        let plain = read(b"plain");
+        for hostile in HOSTILE {
+            let found = read(hostile);
+            let (lines, text) = (template.lines, hostile.escape_ascii());
+            assert_eq!(found, plain, "{}: {text} in {lines}", template.dialect);
+        }
+    }
+}
+
+fn replace(lines: &[u8], text: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = lines.split(|byte| *byte == b'@').collect();
+    // `@@` leaves an empty part between two others.
+    let mut whole = parts[0].to_vec();
+    let mut rest = &parts[1..];
+    while let Some((part, after)) = rest.split_first() {
+        if part.is_empty() && !after.is_empty() {
+            whole.extend_from_slice(text);
+            whole.extend_from_slice(after[0]);
+            rest = &after[1..];
+        } else {
+            whole.push(b'@');
+            whole.extend_from_slice(part);
+            rest = after;
+        }
+    }
+    whole
+}
+
+fn read_lines(dialects: &mut Dialects, lines: &[u8], found: &mut dyn FnMut(&Reading<'_>)) {
+    let mut unwrapper = Unwrapper::default();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let record = unwrapper.unwrap(line);
+        dialects.read(&record, &mut |_, _, reading| found(&reading));
+    }
+}
+
+/// A reading without what the other side wrote.
+fn without_text(reading: &Reading<'_>) -> String {
+    fn relay(relay: &Relay<'_>) -> String {
+        format!("{} {}", relay.host.escape_ascii(), relay.ip.escape_ascii())
+    }
+    fn answer(answer: &Answer<'_>) -> String {
+        let reply = answer.reply().map(|reply| (reply.code, reply.enhanced));
+        format!("{reply:?} {:?}", answer.cause())
+    }
+    match reading {
+        Reading::Attempt(attempt) => format!(
+            "{} {} {} {} {:?} {:?}",
+            attempt.outcome,
+            attempt.recipient.domain.escape_ascii(),
+            relay(&attempt.relay),
+            answer(&attempt.answer),
+            attempt.phase,
+            attempt.delay_seconds,
+        ),
+        Reading::HostReply(reply) => {
+            format!("host {} {} {:?}", relay(&reply.relay), answer(&reply.answer), reply.phase)
+        }
+        Reading::InboundReject(reject) => {
+            let codes = reject.reply.map(|reply| (reply.code, reply.enhanced));
+            format!("inbound {} {codes:?} {:?}", reject.class, reject.phase)
+        }
+        Reading::Expiry(expiry) => format!("expiry {}", expiry.queue_id.escape_ascii()),
+        Reading::Suspended(kept) => format!("suspended {}", kept.recipient.domain.escape_ascii()),
+        Reading::Local(kept) => format!("local {}", kept.recipient.domain.escape_ascii()),
+    }
+}
+
+/// The logs of the MTAs, those of Postfix apart, which have tests of their own.
+fn logs() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+    let mut found: Vec<PathBuf> = Dialect::ALL
+        .iter()
+        .filter(|dialect| **dialect != Dialect::Postfix)
+        .filter_map(|dialect| fs::read_dir(root.join(dialect.as_str())).ok())
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_line_may_be_cut_at_every_byte() {
+    let mut seen = BTreeSet::new();
+    for log in logs() {
+        let log = fs::read(log).unwrap();
+        for line in log.split(|byte| *byte == b'\n') {
+            // Lines that differ in their digits only are cut once.
+            let shape: Vec<u8> =
+                line.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
+            let short: Vec<u8> = shape.get(..140).unwrap_or(&shape).to_vec();
+            if !seen.insert(short) || seen.len() % 4 != 0 {
+                continue;
+            }
+            let mut dialects = Dialects::new(None);
+            let mut unwrapper = Unwrapper::default();
+            for end in 0..line.len() {
+                let record = unwrapper.unwrap(&line[..end]);
+                dialects.read(&record, &mut |_, _, _| {});
+            }
+            dialects.finish(&mut |_, _, _| {});
+        }
+    }
+}
+
+/// The time is not measured: with quadratic cost this test does not end.
+#[test]
+fn a_long_line_costs_no_more_than_its_length() {
+    const STARTS: [&str; 6] = [
+        "",
+        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B => ",
+        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B == a@b R=r T=smtp defer (-1)",
+        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B ** a@b R=r T=smtp H=x [192.0.2.1]: ",
+        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B H=",
+        "2026-11-21 20:00:01 H=",
+    ];
+    const PIECES: [&str; 18] = [
+        "[",
+        "(",
+        "<",
+        "\"",
+        "\\",
+        ": ",
+        " H=x [",
+        " F=<",
+        " DN=\"",
+        " C=\"",
+        " <\"",
+        "RCPT TO:<",
+        ", ",
+        "]: ",
+        " (",
+        "in response to ",
+        "=",
+        " ",
+    ];
+    for dialect in Dialect::ALL {
+        for start in STARTS {
+            for piece in PIECES {
+                let line = format!("{start}{}", piece.repeat(100_000 / piece.len()));
+                let mut dialects = Dialects::new(Some(dialect));
+                let record = Record { message: line.as_bytes(), repeat: 1, ..Record::default() };
+                dialects.read(&record, &mut |_, _, _| {});
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_between_any_two_lines_neither_loses_nor_repeats() {
+    for path in logs() {
+        let log = fs::read(&path).unwrap();
+        let whole = digest(&log, usize::MAX);
+        for every in [1, 7] {
+            assert_eq!(digest(&log, every), whole, "{}, every {every}", path.display());
+        }
+    }
+}
+
+/// All readings of the first lines, with the memory saved and restored every so many lines.
+fn digest(log: &[u8], every: usize) -> Vec<String> {
+    let mut unwrapper = Unwrapper::default();
+    let mut dialects = Dialects::new(None);
+    let mut found = Vec::new();
+    for (number, line) in log.split(|byte| *byte == b'\n').enumerate().take(1_000) {
+        let record = unwrapper.unwrap(line);
+        dialects.read(&record, &mut |_, _, reading| found.push(without_text(&reading)));
+        if number % every == 0 {
+            let saved = serde_json::to_string(&dialects).unwrap();
+            dialects = serde_json::from_str(&saved).unwrap();
+        }
+    }
+    dialects.finish(&mut |_, _, reading| found.push(without_text(&reading)));
+    found
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_read_by_every_dialect(
+        lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..8),
+    ) {
+        for dialect in Dialect::ALL {
+            let mut dialects = Dialects::new(Some(dialect));
+            for line in &lines {
+                let record = Record { message: line, repeat: 1, ..Record::default() };
+                let (by, kind) = dialects.read(&record, &mut |_, _, _| {});
+                prop_assert_eq!(by, Some(dialect));
+                prop_assert!(kind != LineKind::Overlong);
+            }
+            dialects.finish(&mut |_, _, _| {});
+        }
+    }
+
+    #[test]
+    fn pieces_of_real_lines_in_any_order_are_read(
+        pieces in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..60, 0usize..300), 1..5),
+    ) {
+        for line in spliced(&pieces) {
+            let mut dialects = Dialects::new(None);
+            let mut unwrapper = Unwrapper::default();
+            for _ in 0..2 {
+                dialects.read(&unwrapper.unwrap(&line), &mut |_, _, _| {});
+            }
+            dialects.finish(&mut |_, _, _| {});
+        }
+    }
+}
+
+/// For each log one line put together from pieces of its lines.
+fn spliced(pieces: &[(prop::sample::Index, usize, usize)]) -> Vec<Vec<u8>> {
+    static LOGS: std::sync::LazyLock<Vec<Vec<u8>>> =
+        std::sync::LazyLock::new(|| logs().iter().map(|path| fs::read(path).unwrap()).collect());
+    let of_log = |log: &Vec<u8>| {
+        let lines: Vec<&[u8]> = log.split(|byte| *byte == b'\n').take(400).collect();
+        let piece = |(line, from, length): &(prop::sample::Index, usize, usize)| {
+            let line = lines[line.index(lines.len())];
+            line.get(*from..).map(|rest| rest[..rest.len().min(*length)].to_vec())
+        };
+        pieces.iter().filter_map(piece).flatten().collect()
+    };
+    LOGS.iter().map(of_log).collect()
+}
