@@ -3,6 +3,7 @@
 //! Deterministic: the same files and tables give the same output, byte for byte.
 
 mod json;
+mod table;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Output::Metrics)]
+    #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// The format of the lines, instead of telling it by each of them
     #[arg(long, value_parser = dialects())]
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
+    /// What a person wants to know
+    Table,
     /// The counters in the Prometheus text format
     Metrics,
     /// The counters in the OpenMetrics format
@@ -71,13 +74,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             json.finish()?;
             whole
         }
-        Output::Metrics | Output::Openmetrics => {
+        output @ (Output::Table | Output::Metrics | Output::Openmetrics) => {
             let whole = replay.read_all(files, &mut Unobserved);
-            let format = match arguments.output {
-                Output::Openmetrics => Format::OpenMetrics,
-                Output::Metrics | Output::Json => Format::Text,
-            };
-            out.write_all(replay.metrics(format).as_bytes())?;
+            replay.write(output, &mut out)?;
             whole
         }
     };
@@ -140,7 +139,15 @@ impl Replay {
         Ok(())
     }
 
-    fn metrics(&self, format: Format) -> String {
-        exposition::counts(&self.ledger, self.pipeline.classifier().lists(), format)
+    /// Writes what was counted.
+    fn write(&self, output: Output, out: &mut impl Write) -> io::Result<()> {
+        let lists = self.pipeline.classifier().lists();
+        let metrics = |format| exposition::counts(&self.ledger, lists, format);
+        match output {
+            Output::Table => table::write(out, &self.ledger),
+            Output::Metrics => out.write_all(metrics(Format::Text).as_bytes()),
+            Output::Openmetrics => out.write_all(metrics(Format::OpenMetrics).as_bytes()),
+            Output::Json => Ok(()),
+        }
     }
 }

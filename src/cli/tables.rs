@@ -1,14 +1,28 @@
 //! The tables in force, read from where the configuration says.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::output::Failure;
 use crate::config::Config;
-use crate::provider::Providers;
+use crate::provider::{Builtin, Providers};
 use crate::reason::Classifier;
 
 /// Reads and compiles them.
-#[expect(clippy::unnecessary_wraps, reason = "tables of users can be wrong")]
-pub(super) fn load(_config: &Config) -> Result<(Providers, Classifier), Failure> {
-    let providers = Providers::builtin();
+pub(super) fn load(config: &Config) -> Result<(Providers, Classifier), Failure> {
+    let tables = read(&config.providers.files)?;
+    let tables: Vec<_> = tables.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+    let builtin = if config.providers.builtin { Builtin::Extended } else { Builtin::Replaced };
+    let providers = Providers::load(&tables, builtin, config.providers.tracked.as_deref())?;
     let classifier = Classifier::builtin(&providers);
     Ok((providers, classifier))
+}
+
+/// The name and text of each file.
+fn read(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    let files = files.iter().map(|path| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(Failure::usage(format_args!("{}: {error}", path.display()))),
+    });
+    files.collect()
 }
