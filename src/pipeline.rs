@@ -101,6 +101,7 @@ impl Pipeline {
     /// Puts other tables in force. What has to be remembered from line to line stays.
     pub fn adopt(&mut self, providers: Providers, classifier: Classifier) {
         let old = std::mem::replace(&mut self.providers, providers);
+        self.recent = Recent::default();
         self.classifier = classifier;
         self.waiting.adopt(|id| self.providers.id(old.name(id)).unwrap_or(ProviderId::OTHER));
     }
@@ -113,6 +114,11 @@ impl Pipeline {
     /// The rules in force.
     pub fn classifier(&self) -> &Classifier {
         &self.classifier
+    }
+
+    /// The rules in force, to ask them about a refusal that no log line brought.
+    pub fn classifier_mut(&mut self) -> &mut Classifier {
+        &mut self.classifier
     }
 
     /// Counts the lines of `chunk`, which ends with a line end; a last line without one is taken as

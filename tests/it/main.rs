@@ -18,6 +18,7 @@ mod dialects;
 mod exim_truth;
 mod http;
 mod postfix_truth;
+mod providers;
 mod tail;
 mod tidy;
 mod truth;
