@@ -4,50 +4,17 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use mta_exporter::attempt::{NoReply, Outcome, Phase};
+use mta_exporter::exposition::Kind;
+use mta_exporter::exposition::catalogue::METRICS;
+use mta_exporter::mta::LineKind;
 use mta_exporter::reason::{BounceKind, Reason};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::alerts::Rules;
 
-/// Metrics and their labels, without those that Prometheus adds.
-const METRICS: &[(&str, &[&str])] = &[
-    ("mta_replies_total", &["provider", "code_class", "code"]),
-    ("mta_deliveries_total", &["provider", "outcome"]),
-    ("mta_refusals_total", &["provider", "reason"]),
-    ("mta_bounces_total", &["provider", "kind"]),
-    ("mta_enhanced_replies_total", &["provider", "enhanced"]),
-    ("mta_blocklist_refusals_total", &["provider", "list"]),
-    ("mta_refusal_phases_total", &["provider", "phase"]),
-    ("mta_connection_failures_total", &["provider", "cause"]),
-    ("mta_delivery_delay_seconds_bucket", &["provider", "le"]),
-    ("mta_delivery_delay_seconds_count", &["provider"]),
-    ("mta_delivery_delay_seconds_sum", &["provider"]),
-    ("mta_inbound_rejects_total", &["code_class", "code", "reason"]),
-    ("mta_source_up", &["source"]),
-    ("mta_source_lag_bytes", &["source"]),
-    ("mta_source_lag_seconds", &["source"]),
-    ("mta_source_last_event_timestamp_seconds", &["source"]),
-    ("mta_source_lines_total", &["source", "kind"]),
-    ("mta_source_read_bytes_total", &["source"]),
-    ("mta_source_rotations_total", &["source"]),
-    ("mta_source_truncations_total", &["source"]),
-    ("mta_source_gaps_total", &["source"]),
-    ("mta_source_read_errors_total", &["source"]),
-    ("mta_unclassified_replies_total", &["code_class"]),
-    ("mta_state_restored", &[]),
-    ("mta_state_commits_total", &[]),
-    ("mta_state_commit_failures_total", &[]),
-    ("mta_series", &[]),
-    ("mta_series_folded_total", &[]),
-    ("mta_config_last_reload_successful", &[]),
-    ("mta_config_last_reload_success_timestamp_seconds", &[]),
-    ("mta_exporter_build_info", &["version", "revision", "rustc"]),
-    ("process_cpu_seconds_total", &[]),
-    ("process_resident_memory_bytes", &[]),
-    ("process_open_fds", &[]),
-    ("process_max_fds", &[]),
-    ("process_start_time_seconds", &[]),
+/// What Prometheus itself makes.
+const OF_PROMETHEUS: [(&str, &[&str]); 3] = [
     ("up", &[]),
     ("ALERTS", &["alertname", "alertstate", "severity", "provider", "reason"]),
     ("ALERTS_FOR_STATE", &["alertname", "severity", "provider", "reason"]),
@@ -101,9 +68,11 @@ pub(crate) fn check(query: &str, recorded: &BTreeSet<String>) -> Result<()> {
     let matcher = Regex::new(r#"([a-z_]+)\s*(=~|!~|!=|=)\s*["']([^"']*)["']"#)?;
     let code: String = query.lines().filter(|line| !line.trim().starts_with('#')).collect();
     let mut labels: BTreeSet<&str> = TARGET_LABELS.into();
+    // The bound of a histogram's bucket.
+    labels.insert("le");
     for found in selector.captures_iter(&code) {
         let name = found.get(1).or(found.get(3)).map_or("", |name| name.as_str());
-        let known = METRICS.iter().find(|(known, _)| *known == name).map(|(_, labels)| *labels);
+        let known = labels_of(name);
         ensure!(known.is_some() || recorded.contains(name), "no scrape has `{name}`");
         // A recorded name begins with its labels.
         labels.extend(known.unwrap_or(&["provider", "code", "code_class", "outcome", "reason"]));
@@ -126,6 +95,20 @@ pub(crate) fn check(query: &str, recorded: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
+/// The labels of a metric, `None` where no scrape has it.
+fn labels_of(name: &str) -> Option<&'static [&'static str]> {
+    let catalogue = METRICS.iter().find_map(|metric| {
+        let part = name.strip_prefix(metric.name)?;
+        match metric.kind {
+            Kind::Histogram if ["_bucket", "_count", "_sum"].contains(&part) => Some(metric.labels),
+            Kind::Counter | Kind::Gauge if part.is_empty() => Some(metric.labels),
+            Kind::Histogram | Kind::Counter | Kind::Gauge => None,
+        }
+    });
+    let own = OF_PROMETHEUS.iter().find(|(known, _)| *known == name);
+    catalogue.or(own.map(|(_, labels)| *labels))
+}
+
 fn check_value(label: &str, value: &str, metric: &str) -> Result<()> {
     let plain = |value: &str| value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !plain(value) {
@@ -138,22 +121,9 @@ fn check_value(label: &str, value: &str, metric: &str) -> Result<()> {
         "cause" => NoReply::parse(value).is_some_and(NoReply::is_connection_failure),
         "code_class" => ["2xx", "4xx", "5xx", "none"].contains(&value),
         "kind" if metric.contains("bounces") => BounceKind::parse(value).is_some(),
-        "kind" => LINE_KINDS.contains(&value),
+        "kind" => LineKind::LABELS.contains(&value),
         _ => true,
     };
     ensure!(known, "`{metric}` never has {label}=\"{value}\"");
     Ok(())
 }
-
-/// What a line can be; see `mta_source_lines_total`.
-const LINE_KINDS: [&str; 9] = [
-    "delivery",
-    "host_reply",
-    "inbound_reject",
-    "suspended",
-    "local",
-    "state",
-    "irrelevant",
-    "unreadable",
-    "overlong",
-];

@@ -173,8 +173,8 @@ fn state() -> Vec<Panel> {
             .width(8),
         Panel::table(
             "Exporters",
-            "Version, when it started, whether it took up the state of the run before, and when its \
-             configuration was last read.",
+            "Version, when it started, whether its counters are safe on the disk, whether it took up \
+             those of the run before, and when its configuration was last read.",
         )
         .column(
             "started",
@@ -182,6 +182,7 @@ fn state() -> Vec<Panel> {
             "max by (instance, version) (process_start_time_seconds{HOST} * on (job, instance) \
              group_left (version) mta_exporter_build_info{HOST}) * 1000",
         )
+        .column("state safe", "bool_yes_no", "max by (instance) (mta_state_durable{HOST})")
         .column("state restored", "bool_yes_no", "max by (instance) (mta_state_restored{HOST})")
         .column(
             "configuration read",
@@ -194,6 +195,7 @@ fn state() -> Vec<Panel> {
             "max by (instance) (mta_config_last_reload_successful{HOST})",
         )
         .joined(&["instance", "version"], &[])
+        .painted("state safe", RED, &[(1.0, GREEN)])
         .painted("last reload good", RED, &[(1.0, GREEN)])
         .width(8),
     ]
