@@ -206,6 +206,37 @@ mod tests {
     }
 
     #[test]
+    fn every_alert_has_a_runbook_that_names_what_exists() {
+        let titles: Vec<String> = all_panels()
+            .iter()
+            .map(|(_, panel)| panel["title"].as_str().unwrap().to_owned())
+            .collect();
+        let emphasis = regex::Regex::new(r"\*([^*\n]+(?:\n[^*\n]+)?)\*").unwrap();
+        let link = regex::Regex::new(r"\]\(([A-Za-z]+\.md)\)").unwrap();
+        let recorded = BTreeSet::new();
+        for alert in rules().alerts {
+            let name = format!("{}.md", alert.name);
+            let page = std::fs::read_to_string(home().join("runbooks").join(&name)).expect(&name);
+            assert!(page.starts_with(&format!("# {}\n", alert.name)), "{name}");
+            for part in ["See it", "Usual causes", "Do first", "Then", "Stop worrying"] {
+                assert_eq!(page.matches(&format!("\n## {part}\n")).count(), 1, "{name}: {part}");
+            }
+            let (_, see) = page.split_once("\n## See it\n").unwrap();
+            let (see, _) = see.split_once("\n## Usual causes\n").unwrap();
+            let query = see.split_once("```promql\n").unwrap().1.split_once("```").unwrap().0;
+            contract::check(query, &recorded).expect(&name);
+            let prose = see.replace(query, "");
+            for found in emphasis.captures_iter(&prose) {
+                let panel = found[1].replace('\n', " ");
+                assert!(titles.iter().any(|title| title.contains(&panel)), "{name}: {panel}");
+            }
+            for found in link.captures_iter(&page) {
+                assert!(home().join("runbooks").join(&found[1]).exists(), "{name}: {}", &found[1]);
+            }
+        }
+    }
+
+    #[test]
     fn the_written_examples_are_yaml_and_know_where_the_runbooks_are() {
         for path in [
             "alertmanager.yml",

@@ -6,7 +6,8 @@ use crate::alerts::{Alert, Rules};
 pub(crate) fn index(rules: &Rules) -> String {
     let mut text = "<!-- Made by `cargo run --example dashboards` from dashboards/alerts.toml: edit \
                     there. -->\n# Runbooks\n\nOne page for each alert. `critical` wakes somebody, \
-                    `warning` is for the day, `info` is for the dashboards.\n\n| alert | severity | \
+                    `warning` is for the day, `info` is for the dashboards. \
+                    Whom to ask at which provider is in [providers.md](providers.md).\n\n| alert | severity | \
                     about | waits | keeps |\n|---|---|---|---|---|\n"
         .to_owned();
     for alert in &rules.alerts {
