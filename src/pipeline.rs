@@ -381,6 +381,7 @@ impl Tally<'_> {
         }
         Some(self.classifier.classify(&Refusal {
             provider,
+            inbound: false,
             code: answer.reply().map(|reply| reply.code),
             enhanced: answer.reply().and_then(|reply| reply.enhanced),
             cause: answer.cause(),
@@ -393,6 +394,7 @@ impl Tally<'_> {
         let code = reject.reply.map(|reply| reply.code);
         let verdict = self.classifier.classify(&Refusal {
             provider: ProviderId::OTHER,
+            inbound: true,
             code,
             enhanced: reject.reply.and_then(|reply| reply.enhanced),
             cause: None,

@@ -1,8 +1,28 @@
 //! What a refusal means: the closed set of reasons, and the rules that find one.
+//!
+//! Codes alone say little: 550 is an unknown user, a full mailbox, a blocklist or a missing SPF
+//! record. The words of a reply say more, and those that one provider alone uses say most. So the
+//! rules, which are data (`config/replies.toml`), decide in this order: the user's own; those of the
+//! provider that answered; words that mean the same everywhere; the enhanced code; broad words
+//! ("policy", "try again"); the basic code. Within each, the first in the file decides.
+//!
+//! Read on in `normal.rs` (what is looked at), `pattern.rs` (what is looked for), `rule.rs`,
+//! `load.rs` (the table and what is refused in it), `classifier.rs` (the decision).
+
+mod classifier;
+mod load;
+mod memory;
+mod normal;
+mod pattern;
+mod rule;
+mod templates;
 
 use crate::attempt::{NoReply, Phase, label};
-use crate::provider::{ProviderId, Providers};
+use crate::provider::ProviderId;
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
+
+pub use classifier::Classifier;
+pub use templates::Template;
 
 label! {
     /// Why mail was refused, deferred or not taken.
@@ -141,8 +161,10 @@ pub struct RuleId(pub(crate) u16);
 /// A refusal to be explained.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
-    /// Who refused. [`ProviderId::OTHER`] for our own refusals of clients.
+    /// Who refused; [`ProviderId::OTHER`] where `inbound`.
     pub provider: ProviderId,
+    /// Whether it was our own server that refused a client. No provider's rules apply then.
+    pub inbound: bool,
     /// The basic code, if one came back.
     pub code: Option<ReplyCode>,
     /// The enhanced code, if one came back.
@@ -160,47 +182,8 @@ pub struct Refusal<'a> {
 pub struct Verdict {
     /// Why.
     pub reason: Reason,
-    /// The blocklist that the text names.
+    /// The blocklist that the text names, where it is why.
     pub list: Option<ListId>,
     /// The rule that decided, `None` where nothing did or only the cause.
     pub rule: Option<RuleId>,
-}
-
-/// The rules in force, and a bounded memory of what they said.
-#[derive(Debug)]
-pub struct Classifier {
-    lists: Vec<String>,
-}
-
-impl Classifier {
-    /// The built-in rules.
-    pub fn builtin(_providers: &Providers) -> Self {
-        Self { lists: Vec::new() }
-    }
-
-    /// What this refusal means. Total, and linear in the length of the text.
-    pub fn classify(&mut self, refusal: &Refusal<'_>) -> Verdict {
-        let reason = match refusal.cause {
-            Some(NoReply::Timeout) => Reason::Timeout,
-            Some(NoReply::Refused | NoReply::Unreachable | NoReply::Lost) => {
-                Reason::ConnectionFailed
-            }
-            Some(NoReply::Dns) => Reason::DnsError,
-            Some(NoReply::Tls) => Reason::TlsFailed,
-            Some(NoReply::Protocol) => Reason::ProtocolError,
-            Some(NoReply::Local) => Reason::LocalError,
-            None => Reason::Unclassified,
-        };
-        Verdict { reason, list: None, rule: None }
-    }
-
-    /// The names of the blocklists, in the order of [`ListId::index`].
-    pub fn lists(&self) -> &[String] {
-        &self.lists
-    }
-
-    /// The name of a rule, as its table has it.
-    pub fn rule_name(&self, _rule: RuleId) -> &str {
-        self.lists.first().map_or("", String::as_str)
-    }
 }

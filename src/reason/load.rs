@@ -1,0 +1,438 @@
+//! The table of rules: what a row may say, and what is refused.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::classifier::{Classifier, Rules};
+use super::normal::Vocabulary;
+use super::pattern::{Literals, Pattern};
+use super::rule::{Codes, EnhancedCodes, Rule, Scope};
+use super::{ListId, Reason, Refusal};
+use crate::attempt::{NoReply, Phase};
+use crate::provider::{ProviderId, Providers};
+use crate::smtp::Reply;
+use crate::table::{Error, Table};
+
+const BUILTIN: &str = include_str!("../../config/replies.toml");
+
+/// What a file of rules holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    list: Vec<ListRow>,
+    #[serde(default)]
+    rule: Vec<Row>,
+}
+
+/// A blocklist that replies name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListRow {
+    /// The label value.
+    name: Spanned<String>,
+    /// What replies call it.
+    text: Vec<Spanned<String>>,
+    /// The domains of its zones: host names in them stay readable for rules.
+    #[serde(default)]
+    zones: Vec<String>,
+}
+
+/// A rule.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    id: Spanned<String>,
+    reason: Spanned<String>,
+    #[serde(default)]
+    provider: Vec<Spanned<String>>,
+    #[serde(default)]
+    code: Vec<Spanned<String>>,
+    #[serde(default)]
+    enhanced: Vec<Spanned<String>>,
+    #[serde(default)]
+    phase: Vec<Spanned<String>>,
+    #[serde(default)]
+    cause: Vec<Spanned<String>>,
+    /// Words of the reply, any of which will do.
+    #[serde(default)]
+    text: Vec<Spanned<String>>,
+    /// Words of the URLs in it, any of which will do in place of `text`.
+    #[serde(default)]
+    url: Vec<Spanned<String>>,
+    /// Words of which none may be there.
+    #[serde(default)]
+    not: Vec<Spanned<String>>,
+    /// A regular expression that the normal form must match as well.
+    regex: Option<Spanned<String>>,
+    /// Loses to an enhanced code that says something.
+    #[serde(default)]
+    broad: bool,
+    /// Only replies that say nothing but their code.
+    #[serde(default)]
+    bare: bool,
+    #[serde(default)]
+    examples: Vec<Spanned<String>>,
+    #[expect(dead_code, reason = "for the reader of the table; every row must have one")]
+    source: String,
+}
+
+/// A row on its way to its place.
+struct Placed {
+    stage: Stage,
+    rule: Rule,
+}
+
+/// The order in which rules are asked; within each, that of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    User,
+    Provider,
+    Text,
+    Enhanced,
+    BroadText,
+    BroadEnhanced,
+    Code,
+}
+
+/// Compiles these tables and behind them the built-in one.
+pub(super) fn compile(tables: &[Table<'_>], providers: &Providers) -> Result<Rules, Error> {
+    let mut loader = Loader::new(providers);
+    for table in tables {
+        loader.read(table, true)?;
+    }
+    loader.read(&Table::new("replies.toml", BUILTIN), false)?;
+    loader.finish()
+}
+
+/// Makes every row of the tables win its own examples, whoever of its providers says them.
+pub(super) fn check_examples(
+    tables: &[Table<'_>],
+    classifier: &mut Classifier,
+    providers: &Providers,
+) -> Result<(), Error> {
+    for table in tables {
+        for row in table.parse::<File>()?.rule {
+            check_row(table, &row, classifier, providers)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_row(
+    table: &Table<'_>,
+    row: &Row,
+    classifier: &mut Classifier,
+    providers: &Providers,
+) -> Result<(), Error> {
+    let names = row.provider.iter().map(|name| providers.id(name.get_ref()));
+    let asked: Vec<ProviderId> =
+        if row.provider.is_empty() { vec![ProviderId::OTHER] } else { names.flatten().collect() };
+    for example in &row.examples {
+        for provider in &asked {
+            let verdict = classifier.classify(&example_refusal(row, *provider, example.get_ref()));
+            let winner = verdict.rule.map_or("no rule", |rule| classifier.rule_name(rule));
+            if winner != row.id.get_ref() {
+                let id = row.id.get_ref();
+                return Err(table.error(
+                    Some(example.span()),
+                    "examples",
+                    format!("expected rule \"{id}\" to decide its own example, but found \"{winner}\" deciding it"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The example as it would come from a log.
+fn example_refusal<'e>(row: &Row, provider: ProviderId, text: &'e str) -> Refusal<'e> {
+    let cause = row.cause.first().and_then(|cause| NoReply::parse(cause.get_ref()));
+    let reply = Reply::parse(text.as_bytes()).filter(|_| cause.is_none());
+    Refusal {
+        provider,
+        inbound: false,
+        code: reply.map(|reply| reply.code),
+        enhanced: reply.and_then(|reply| reply.enhanced),
+        cause,
+        phase: row.phase.first().and_then(|phase| Phase::parse(phase.get_ref())),
+        text: text.as_bytes(),
+    }
+}
+
+/// Collects the rows of all files.
+struct Loader<'p> {
+    providers: &'p Providers,
+    literals: Literals,
+    vocabulary: Vocabulary,
+    placed: Vec<Placed>,
+    /// The ids seen so far, and whether a user's file has them.
+    ids: BTreeMap<String, bool>,
+    list_names: Vec<String>,
+    lists: Vec<Vec<Pattern>>,
+}
+
+impl<'p> Loader<'p> {
+    fn new(providers: &'p Providers) -> Self {
+        Self {
+            providers,
+            literals: Literals::default(),
+            vocabulary: Vocabulary::default(),
+            placed: Vec::new(),
+            ids: BTreeMap::new(),
+            list_names: Vec::new(),
+            lists: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, table: &Table<'_>, user: bool) -> Result<(), Error> {
+        let file: File = table.parse()?;
+        for list in &file.list {
+            self.list(table, list)?;
+        }
+        for row in &file.rule {
+            let id = row.id.get_ref();
+            match self.ids.get(id) {
+                // The user's row stands in for the built-in one.
+                Some(true) if !user => continue,
+                Some(_) => {
+                    let problem =
+                        format!("expected an id that no other row has, but found \"{id}\" again");
+                    return Err(table.error(Some(row.id.span()), "id", problem));
+                }
+                None => {}
+            }
+            let rule = self.rule(table, row)?;
+            let same = |other: &&Placed| same_conditions(&other.rule, &rule);
+            if let Some(other) = self.placed.iter().find(same).filter(|_| !user) {
+                let problem = format!(
+                    "expected a row of its own, but found the conditions of \"{}\" again",
+                    other.rule.id
+                );
+                return Err(table.error(Some(row.id.span()), "id", problem));
+            }
+            self.ids.insert(id.clone(), user);
+            let stage = if user { Stage::User } else { stage(row) };
+            self.placed.push(Placed { stage, rule });
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, table: &Table<'_>, row: &ListRow) -> Result<(), Error> {
+        let name = row.name.get_ref();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let problem = if self.list_names.contains(name) {
+            Some(format!("expected a name that no other list has, but found \"{name}\" again"))
+        } else if name.is_empty() || !name.bytes().all(plain) {
+            Some(format!("expected lower-case letters, digits and `_`, but found \"{name}\""))
+        } else if self.list_names.len() == ListId::COUNT_MAX {
+            Some(format!("expected at most {} lists", ListId::COUNT_MAX))
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(table.error(Some(row.name.span()), "name", problem));
+        }
+        let patterns = self.patterns(table, "text", &row.text)?;
+        for zone in &row.zones {
+            self.vocabulary.learn_zone(zone.to_ascii_lowercase().as_bytes());
+        }
+        self.list_names.push(name.clone());
+        self.lists.push(patterns);
+        Ok(())
+    }
+
+    fn patterns(
+        &mut self,
+        table: &Table<'_>,
+        key: &str,
+        texts: &[Spanned<String>],
+    ) -> Result<Vec<Pattern>, Error> {
+        texts
+            .iter()
+            .map(|text| {
+                self.literals
+                    .compile(text.get_ref())
+                    .map_err(|problem| table.error(Some(text.span()), key, problem))
+            })
+            .collect()
+    }
+
+    fn rule(&mut self, table: &Table<'_>, row: &Row) -> Result<Rule, Error> {
+        let reason = parsed(table, "reason", "a reason", &row.reason, Reason::parse)?;
+        let id = |name: &str| self.providers.id(name).filter(|id| *id != ProviderId::OTHER);
+        let scope = Scope {
+            providers: all(table, "provider", "a provider of the table", &row.provider, id)?,
+            codes: all(table, "code", "a code such as 550, 55x or 5xx", &row.code, Codes::parse)?,
+            enhanced: all(
+                table,
+                "enhanced",
+                "an enhanced code such as 5.7.1, x.7.26 or 5.7.606-649",
+                &row.enhanced,
+                EnhancedCodes::parse,
+            )?,
+            phases: all(
+                table,
+                "phase",
+                "a phase of the SMTP conversation",
+                &row.phase,
+                Phase::parse,
+            )?,
+            causes: all(table, "cause", "a cause of a missing reply", &row.cause, NoReply::parse)?,
+            bare: row.bare,
+        };
+        let worded = !row.text.is_empty() || !row.url.is_empty();
+        let coded =
+            !scope.codes.is_empty() || !scope.enhanced.is_empty() || !scope.causes.is_empty();
+        if !worded && !coded {
+            let problem =
+                "expected `text`, `url`, `code`, `enhanced` or `cause`, but found none of them";
+            return Err(table.error(Some(row.id.span()), row.id.get_ref(), problem));
+        }
+        if worded && row.examples.is_empty() {
+            let problem = "expected at least one example, but found none";
+            return Err(table.error(Some(row.id.span()), row.id.get_ref(), problem));
+        }
+        let regex = row.regex.as_ref().map(|regex| compile_regex(table, regex)).transpose()?;
+        Ok(Rule {
+            id: row.id.get_ref().clone(),
+            reason,
+            scope,
+            text: self.patterns(table, "text", &row.text)?,
+            url: self.patterns(table, "url", &row.url)?,
+            not: self.patterns(table, "not", &row.not)?,
+            regex,
+        })
+    }
+
+    fn finish(mut self) -> Result<Rules, Error> {
+        self.placed.sort_by_key(|placed| placed.stage);
+        let rules: Vec<Rule> = self.placed.into_iter().map(|placed| placed.rule).collect();
+        for literal in &self.literals.bytes {
+            self.vocabulary.learn(literal);
+        }
+        let mut triggers = vec![Vec::new(); self.literals.bytes.len()];
+        let mut has_own = vec![false; self.providers.names().len()];
+        let mut wordless = Vec::new();
+        for (place, rule) in rules.iter().enumerate() {
+            let at = u16::try_from(place).unwrap_or(u16::MAX);
+            if !rule.reads() {
+                wordless.push(place);
+            }
+            for pattern in rule.text.iter().chain(&rule.url) {
+                for literal in rarest(pattern, &self.literals) {
+                    if let Some(rules) = triggers.get_mut(literal) {
+                        rules.push(at);
+                    }
+                }
+            }
+            for provider in &rule.scope.providers {
+                if let Some(own) = has_own.get_mut(provider.index()) {
+                    *own = true;
+                }
+            }
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .build(&self.literals.bytes)
+            .map_err(|error| whole(error.to_string()))?;
+        if rules.len() > usize::from(u16::MAX) {
+            return Err(whole("expected at most 65535 rules".to_owned()));
+        }
+        Ok(Rules {
+            rules,
+            wordless,
+            triggers,
+            has_own,
+            automaton,
+            literals: self.literals,
+            vocabulary: self.vocabulary,
+            list_names: self.list_names,
+            lists: self.lists,
+        })
+    }
+}
+
+fn whole(problem: String) -> Error {
+    Table::new("replies.toml", "").error(None, "rules", problem)
+}
+
+fn stage(row: &Row) -> Stage {
+    let worded = !row.text.is_empty() || !row.url.is_empty();
+    match (row.broad, worded, !row.enhanced.is_empty()) {
+        (true, true, _) => Stage::BroadText,
+        (true, false, true) => Stage::BroadEnhanced,
+        (false, _, _) if !row.provider.is_empty() => Stage::Provider,
+        (false, true, _) => Stage::Text,
+        (false, false, true) => Stage::Enhanced,
+        (_, false, false) => Stage::Code,
+    }
+}
+
+fn same_conditions(a: &Rule, b: &Rule) -> bool {
+    !a.reads() && !b.reads() && a.scope == b.scope
+}
+
+/// The literals of the term that is least likely to be there: the one whose shortest is longest.
+fn rarest(pattern: &Pattern, literals: &Literals) -> Vec<usize> {
+    let length = |place: usize| literals.bytes.get(place).map_or(0, Vec::len);
+    let terms = pattern.chains.iter().flat_map(|chain| &chain.terms);
+    terms
+        .map(|term| term.literals.iter().map(|literal| literal.index()).collect::<Vec<_>>())
+        .max_by_key(|term| term.iter().map(|place| length(*place)).min())
+        .unwrap_or_default()
+}
+
+fn all<T>(
+    table: &Table<'_>,
+    key: &str,
+    expected: &str,
+    texts: &[Spanned<String>],
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    texts.iter().map(|text| parsed(table, key, expected, text, &parse)).collect()
+}
+
+fn parsed<T>(
+    table: &Table<'_>,
+    key: &str,
+    expected: &str,
+    text: &Spanned<String>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Error> {
+    parse(text.get_ref()).ok_or_else(|| {
+        let problem = format!("expected {expected}, but found \"{}\"", text.get_ref());
+        table.error(Some(text.span()), key, problem)
+    })
+}
+
+fn compile_regex(table: &Table<'_>, text: &Spanned<String>) -> Result<regex::bytes::Regex, Error> {
+    regex::bytes::RegexBuilder::new(text.get_ref())
+        .unicode(false)
+        .size_limit(1 << 18)
+        .dfa_size_limit(1 << 18)
+        .build()
+        .map_err(|error| table.error(Some(text.span()), "regex", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_decides_its_own_examples() {
+        let providers = Providers::builtin();
+        let mut classifier = Classifier::builtin(&providers).unwrap();
+        let table = Table::new("replies.toml", BUILTIN);
+        let mut wrong = Vec::new();
+        for row in table.parse::<File>().unwrap().rule {
+            if let Err(error) = check_row(&table, &row, &mut classifier, &providers) {
+                wrong.push(error.to_string());
+            }
+        }
+        assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
