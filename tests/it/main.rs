@@ -19,6 +19,7 @@ mod exim_truth;
 mod http;
 mod postfix_truth;
 mod providers;
+mod replies;
 mod tail;
 mod tidy;
 mod truth;
