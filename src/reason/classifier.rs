@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::templates::{Template, Templates};
 use super::{ListId, Reason, Refusal, RuleId, Verdict, load};
 use crate::attempt::NoReply;
-use crate::provider::{ProviderId, Providers};
+use crate::provider::{Builtin, ProviderId, Providers};
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
 use crate::table::{Error, Table};
 
@@ -33,7 +33,7 @@ pub struct Classifier {
 #[derive(Debug)]
 pub(super) struct Rules {
     /// In the order in which they are asked.
-    pub(super) rules: Vec<Rule>,
+    pub(super) all: Vec<Rule>,
     /// The places of the rules that look for no words.
     pub(super) wordless: Vec<usize>,
     /// For each literal, the rules that need it.
@@ -52,29 +52,37 @@ const KNOWN_BITS: u32 = 12;
 const UNKNOWN_BITS: u32 = 9;
 
 impl Classifier {
-    /// The built-in rules.
+    /// The built-in rules. Those about providers that the table in force does not know are left out.
     ///
-    /// # Errors
-    /// The built-in table does not fit the providers in force.
-    pub fn builtin(providers: &Providers) -> Result<Self, Error> {
-        Self::load(&[], providers)
+    /// # Panics
+    /// Never: the built-in table is tested.
+    pub fn builtin(providers: &Providers) -> Self {
+        #[expect(clippy::expect_used, reason = "it is part of the program, and a test reads it")]
+        Self::load(&[], Builtin::Extended, providers).expect("the built-in table of replies")
     }
 
-    /// These tables, in this order, and behind them the built-in one. A row replaces a built-in row
-    /// of the same id.
+    /// These tables, each a file name and its text, in this order, and behind them the built-in
+    /// one. A row replaces a built-in row of the same id.
     ///
     /// # Errors
     /// A table that cannot be used: its file, line and key, and what was expected there.
-    pub fn load(tables: &[Table<'_>], providers: &Providers) -> Result<Self, Error> {
-        let mut classifier = Self::of(load::compile(tables, providers)?);
-        load::check_examples(tables, &mut classifier, providers)?;
+    pub fn load(
+        tables: &[(&str, &str)],
+        builtin: Builtin,
+        providers: &Providers,
+    ) -> Result<Self, Error> {
+        let tables: Vec<Table<'_>> =
+            tables.iter().map(|(file, text)| Table::new(file, text)).collect();
+        let mut classifier = Self::of(load::compile(&tables, builtin, providers)?);
+        load::check_examples(&tables, &mut classifier, providers)?;
+        classifier.templates = Templates::default();
         classifier.uses_memory = true;
         Ok(classifier)
     }
 
     fn of(rules: Rules) -> Self {
         Self {
-            candidates: vec![0; rules.rules.len().div_ceil(64)],
+            candidates: vec![0; rules.all.len().div_ceil(64)],
             rules,
             normaliser: Normaliser::default(),
             findings: Findings::default(),
@@ -163,7 +171,7 @@ impl Classifier {
                 }
             }
         }
-        let rule_at = |at: &usize| rules.rules.get(*at);
+        let rule_at = |at: &usize| rules.all.get(*at);
         let scoped =
             |at: &usize| rule_at(at).is_some_and(|rule| rule.scope.holds(refusal, says_nothing));
         let wordless = rules.wordless.iter().copied().find(|at| {
@@ -221,7 +229,7 @@ impl Classifier {
 
     /// The id of a rule, as its table has it.
     pub fn rule_name(&self, rule: RuleId) -> &str {
-        self.rules.rules.get(usize::from(rule.0)).map_or("", |rule| rule.id.as_str())
+        self.rules.all.get(usize::from(rule.0)).map_or("", |rule| rule.id.as_str())
     }
 
     /// The most frequent replies that no rule knew, masked: what rules to write next. At most 256,

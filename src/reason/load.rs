@@ -12,7 +12,7 @@ use super::pattern::{Literals, Pattern};
 use super::rule::{Codes, EnhancedCodes, Rule, Scope};
 use super::{ListId, Reason, Refusal};
 use crate::attempt::{NoReply, Phase};
-use crate::provider::{ProviderId, Providers};
+use crate::provider::{Builtin, ProviderId, Providers};
 use crate::smtp::Reply;
 use crate::table::{Error, Table};
 
@@ -99,12 +99,18 @@ enum Stage {
 }
 
 /// Compiles these tables and behind them the built-in one.
-pub(super) fn compile(tables: &[Table<'_>], providers: &Providers) -> Result<Rules, Error> {
+pub(super) fn compile(
+    tables: &[Table<'_>],
+    builtin: Builtin,
+    providers: &Providers,
+) -> Result<Rules, Error> {
     let mut loader = Loader::new(providers);
     for table in tables {
         loader.read(table, true)?;
     }
-    loader.read(&Table::new("replies.toml", BUILTIN), false)?;
+    if builtin == Builtin::Extended {
+        loader.read(&Table::new("replies.toml", BUILTIN), false)?;
+    }
     loader.finish()
 }
 
@@ -203,9 +209,11 @@ impl<'p> Loader<'p> {
                         format!("expected an id that no other row has, but found \"{id}\" again");
                     return Err(table.error(Some(row.id.span()), "id", problem));
                 }
+                // A built-in row about providers that are in no table of the user's.
+                None if !user && self.is_orphan(row) => continue,
                 None => {}
             }
-            let rule = self.rule(table, row)?;
+            let rule = self.rule(table, row, user)?;
             let same = |other: &&Placed| same_conditions(&other.rule, &rule);
             if let Some(other) = self.placed.iter().find(same).filter(|_| !user) {
                 let problem = format!(
@@ -219,6 +227,11 @@ impl<'p> Loader<'p> {
             self.placed.push(Placed { stage, rule });
         }
         Ok(())
+    }
+
+    fn is_orphan(&self, row: &Row) -> bool {
+        let known = |name: &Spanned<String>| self.providers.id(name.get_ref()).is_some();
+        !row.provider.is_empty() && !row.provider.iter().any(known)
     }
 
     fn list(&mut self, table: &Table<'_>, row: &ListRow) -> Result<(), Error> {
@@ -261,11 +274,14 @@ impl<'p> Loader<'p> {
             .collect()
     }
 
-    fn rule(&mut self, table: &Table<'_>, row: &Row) -> Result<Rule, Error> {
+    fn rule(&mut self, table: &Table<'_>, row: &Row, user: bool) -> Result<Rule, Error> {
         let reason = parsed(table, "reason", "a reason", &row.reason, Reason::parse)?;
         let id = |name: &str| self.providers.id(name).filter(|id| *id != ProviderId::OTHER);
+        // A built-in row may name providers that a table of the user's does not have.
+        let mut providers = row.provider.clone();
+        providers.retain(|name| user || id(name.get_ref()).is_some());
         let scope = Scope {
-            providers: all(table, "provider", "a provider of the table", &row.provider, id)?,
+            providers: all(table, "provider", "a provider of the table", &providers, id)?,
             codes: all(table, "code", "a code such as 550, 55x or 5xx", &row.code, Codes::parse)?,
             enhanced: all(
                 table,
@@ -343,7 +359,7 @@ impl<'p> Loader<'p> {
             return Err(whole("expected at most 65535 rules".to_owned()));
         }
         Ok(Rules {
-            rules,
+            all: rules,
             wordless,
             triggers,
             has_own,
@@ -425,7 +441,7 @@ mod tests {
     #[test]
     fn every_row_decides_its_own_examples() {
         let providers = Providers::builtin();
-        let mut classifier = Classifier::builtin(&providers).unwrap();
+        let mut classifier = Classifier::builtin(&providers);
         let table = Table::new("replies.toml", BUILTIN);
         let mut wrong = Vec::new();
         for row in table.parse::<File>().unwrap().rule {
@@ -434,5 +450,15 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn the_built_in_rows_are_about_providers_of_the_built_in_table() {
+        let providers = Providers::builtin();
+        for row in Table::new("replies.toml", BUILTIN).parse::<File>().unwrap().rule {
+            for name in &row.provider {
+                assert!(providers.id(name.get_ref()).is_some(), "{}: {name:?}", row.id.get_ref());
+            }
+        }
     }
 }

@@ -184,27 +184,23 @@ impl Normaliser {
         kinds: u16,
     ) -> usize {
         let chunk = text.get(start..end).unwrap_or_default();
-        if kinds & SLASH != 0 {
-            if let Some((before, length)) =
+        if kinds & SLASH != 0
+            && let Some((before, length)) =
                 shape::url(text.get(start..).unwrap_or_default(), end - start)
-            {
-                self.pieces(words, chunk.get(..before).unwrap_or_default());
-                self.url(
-                    words,
-                    text.get(start + before..start + before + length).unwrap_or_default(),
-                );
-                return start + before + length;
-            }
+        {
+            self.pieces(words, chunk.get(..before).unwrap_or_default());
+            self.url(words, text.get(start + before..start + before + length).unwrap_or_default());
+            return start + before + length;
         }
-        if kinds & AT != 0 {
-            if let Some((before, address, after)) = shape::address(chunk) {
-                self.pieces(words, before);
-                if !address.is_empty() {
-                    self.mask(b"ADDR");
-                }
-                self.pieces(words, after);
-                return end;
+        if kinds & AT != 0
+            && let Some((before, address, after)) = shape::address(chunk)
+        {
+            self.pieces(words, before);
+            if !address.is_empty() {
+                self.mask(b"ADDR");
             }
+            self.pieces(words, after);
+            return end;
         }
         let mut chunk = shape::trimmed(chunk);
         if kinds & DIGIT != 0 {

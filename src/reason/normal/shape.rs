@@ -151,13 +151,13 @@ pub(super) fn is_ip(chunk: &[u8]) -> bool {
         Some(tag) if tag.eq_ignore_ascii_case(b"IPv6:") => chunk.get(5..).unwrap_or_default(),
         _ => chunk,
     };
-    let dots = chunk.iter().filter(|byte| **byte == b'.').count();
+    let dots = memchr::memchr_iter(b'.', chunk).count();
     if dots == 3 {
         let mut numbers = chunk.split(|byte| b".:/#".contains(byte));
         return numbers
             .all(|part| matches!(part.len(), 1..=5) && part.iter().all(u8::is_ascii_digit));
     }
-    let colons = chunk.iter().filter(|byte| **byte == b':').count();
+    let colons = memchr::memchr_iter(b':', chunk).count();
     colons > 1
         && chunk.iter().all(|byte| byte.is_ascii_hexdigit() || b":./%".contains(byte))
         && (colons > 2 || chunk.windows(2).any(|pair| pair == b"::"))
