@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, ReloadGauges, Snapshot, StateGauges};
 use crate::pipeline::Pipeline;
 use crate::provider::Providers;
 use crate::reason::Classifier;
-use crate::source::{Buffer, Earlier, Now, Position, Watch};
+use crate::source::{Buffer, Earlier, Now, Position, Wake, Watch};
 use tail::Tail;
 
 pub use handle::{Handle, Request, Respond, Scrape, channel};
@@ -50,6 +50,7 @@ pub struct Reader {
     ledger: Ledger,
     buffer: Buffer,
     watch: Watch,
+    wake: Waker,
     watched_at: Option<Duration>,
     caught_up: bool,
     state: StateGauges,
@@ -57,9 +58,18 @@ pub struct Reader {
     shared: Option<(Duration, Arc<Snapshot>)>,
 }
 
+/// What sources with a thread of their own call when they have something.
+struct Waker(Wake);
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
 impl Reader {
     /// A reader that has read nothing yet.
-    pub fn new(settings: Settings, watch: Watch, now: Now) -> Self {
+    pub fn new(settings: Settings, watch: Watch, wake: Wake, now: Now) -> Self {
         let Settings { sources, providers, classifier, series_max } = settings;
         let ledger = Ledger::new(&providers, series_max);
         let mut reader = Self {
@@ -69,6 +79,7 @@ impl Reader {
             ledger,
             buffer: Buffer::new(),
             watch,
+            wake: Waker(wake),
             watched_at: None,
             caught_up: false,
             state: StateGauges::default(),
@@ -95,7 +106,7 @@ impl Reader {
                 None => self.parted.remove(&name),
             };
             let id = self.ledger.source(&name);
-            self.tails.push(Tail::open(id, source, earlier));
+            self.tails.push(Tail::open(id, source, earlier, &self.wake.0));
         }
         let parted = known
             .into_iter()

@@ -5,6 +5,9 @@
 //! positions are saved together, so that after a crash each line is handed over once more exactly if
 //! its count was lost.
 //!
+//! Files can be read again, and so can the journal. What comes from a pipe or a socket is gone once
+//! it was read; each of those modules says what a crash costs.
+//!
 //! Another kind of input is another variant of [`Origin`], of [`Source`] and of [`Position`].
 
 mod spec;
@@ -18,6 +21,11 @@ mod search;
 mod follow;
 mod files;
 mod watch;
+mod cutter;
+mod inbox;
+mod pipe;
+mod journal;
+mod syslog;
 
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -31,7 +39,10 @@ pub use buffer::Buffer;
 pub use chunks::{Chunk, Chunks};
 pub use files::FilesPosition;
 pub use follow::FollowPosition;
+pub use inbox::Wake;
+pub use journal::{Filter, JournalPosition};
 pub use spec::{Origin, Spec, StartAt};
+pub use syslog::Listen;
 pub use watch::{Notified, Watch};
 
 /// The time. It comes in from outside, so that tests can step it.
@@ -96,6 +107,10 @@ pub struct Status {
 pub enum Position {
     /// In files.
     Files(FilesPosition),
+    /// In the journal.
+    Journal(JournalPosition),
+    /// In a stream that cannot be read again.
+    Stream,
 }
 
 /// What an earlier run left behind.
@@ -113,13 +128,35 @@ pub struct Earlier {
 pub enum Source {
     /// Files, by path or pattern.
     Files(files::Files),
+    /// Standard input or a named pipe.
+    Pipe(pipe::Pipe),
+    /// The systemd journal.
+    Journal(journal::Journal),
+    /// A syslog listener.
+    Syslog(syslog::Syslog),
 }
 
 impl Source {
-    /// A source that reads nothing yet: everything happens in [`Source::poll`].
+    /// A source that reads nothing yet: everything happens in [`Source::poll`]. What has a thread of
+    /// its own is polled by the timer alone; see [`Source::open_waking`].
     pub fn open(spec: &Spec, earlier: Option<Earlier>) -> Self {
+        Self::open_waking(spec, earlier, &(std::sync::Arc::new(|| ()) as Wake))
+    }
+
+    /// A source that calls `wake`, on another thread, when there is something to poll for.
+    pub fn open_waking(spec: &Spec, earlier: Option<Earlier>, wake: &Wake) -> Self {
         match &spec.origin {
             Origin::Path(_) | Origin::Glob(_) => Self::Files(files::Files::new(spec, earlier)),
+            Origin::Stdin => Self::Pipe(pipe::Pipe::stdin(spec, wake)),
+            Origin::Fifo(path) => Self::Pipe(pipe::Pipe::fifo(path, spec, wake)),
+            Origin::Journal(filter) => {
+                let position = earlier.and_then(|earlier| match earlier.position {
+                    Position::Journal(position) => Some(position),
+                    Position::Files(_) | Position::Stream => None,
+                });
+                Self::Journal(journal::Journal::open(filter, spec, position, wake))
+            }
+            Origin::Syslog(listen) => Self::Syslog(syslog::Syslog::open(listen, spec, wake)),
         }
     }
 
@@ -127,6 +164,9 @@ impl Source {
     pub fn poll(&mut self, now: Now, buffer: &mut Buffer, sink: &mut dyn Sink) -> Progress {
         match self {
             Self::Files(files) => files.poll(now, buffer, sink),
+            Self::Pipe(pipe) => pipe.poll(now, sink),
+            Self::Journal(journal) => journal.poll(now, sink),
+            Self::Syslog(syslog) => syslog.poll(now, sink),
         }
     }
 
@@ -135,6 +175,8 @@ impl Source {
     pub fn wake(&mut self, structure: bool) {
         match self {
             Self::Files(files) => files.wake(structure),
+            // These are looked at in every step.
+            Self::Pipe(_) | Self::Journal(_) | Self::Syslog(_) => (),
         }
     }
 
@@ -142,6 +184,9 @@ impl Source {
     pub fn due(&self) -> Duration {
         match self {
             Self::Files(files) => files.due(),
+            Self::Pipe(pipe) => pipe.due(),
+            Self::Journal(journal) => journal.due(),
+            Self::Syslog(syslog) => syslog.due(),
         }
     }
 
@@ -149,6 +194,8 @@ impl Source {
     pub fn position(&self) -> Position {
         match self {
             Self::Files(files) => Position::Files(files.position()),
+            Self::Journal(journal) => Position::Journal(journal.position()),
+            Self::Pipe(_) | Self::Syslog(_) => Position::Stream,
         }
     }
 
@@ -156,6 +203,9 @@ impl Source {
     pub fn status(&self) -> Status {
         match self {
             Self::Files(files) => files.status(),
+            Self::Pipe(pipe) => pipe.status(),
+            Self::Journal(journal) => journal.status(),
+            Self::Syslog(syslog) => syslog.status(),
         }
     }
 
@@ -163,6 +213,7 @@ impl Source {
     pub fn directories(&self) -> BTreeSet<PathBuf> {
         match self {
             Self::Files(files) => files.directories(),
+            Self::Pipe(_) | Self::Journal(_) | Self::Syslog(_) => BTreeSet::new(),
         }
     }
 
@@ -170,6 +221,7 @@ impl Source {
     pub fn set_notified(&mut self, notified: bool) {
         match self {
             Self::Files(files) => files.set_notified(notified),
+            Self::Pipe(_) | Self::Journal(_) | Self::Syslog(_) => (),
         }
     }
 
@@ -178,6 +230,9 @@ impl Source {
     pub fn reconfigure(&mut self, spec: &Spec) -> bool {
         match self {
             Self::Files(files) => files.reconfigure(spec),
+            Self::Pipe(pipe) => pipe.reconfigure(spec),
+            Self::Journal(journal) => journal.reconfigure(spec),
+            Self::Syslog(syslog) => syslog.reconfigure(spec),
         }
     }
 }

@@ -122,3 +122,33 @@ pub fn connection_failed(error: &dyn Display) {
 pub fn connections_cut(connections: usize) {
     debug!(connections, "connections cut");
 }
+
+/// The journal has thrown away the entry that was read last, and maybe others behind it.
+pub fn journal_gap() {
+    warn!("the journal was vacuumed: entries since the last one read may be missing");
+}
+
+/// The program that reads the journal cannot be started. It is tried again.
+pub fn journalctl_not_started(error: &io::Error) {
+    warn!(%error, "cannot run journalctl");
+}
+
+/// A syslog socket cannot be opened. It is tried again; said when it begins.
+pub fn syslog_not_listening(listen: &str, error: &io::Error) {
+    warn!(listen, %error, "cannot listen for syslog messages");
+}
+
+/// A sender was turned away because too many are connected.
+pub fn syslog_sender_refused(senders_max: usize) {
+    warn!(senders_max, "too many syslog senders, connection refused");
+}
+
+/// The kernel threw datagrams away because its buffer was full.
+pub fn datagrams_dropped(datagrams: u64) {
+    warn!(datagrams, "syslog messages were dropped by the kernel, lines are missing");
+}
+
+/// A thread could not be started.
+pub fn thread_not_started(name: &str, error: &io::Error) {
+    warn!(name, %error, "cannot start thread");
+}

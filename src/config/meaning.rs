@@ -8,7 +8,7 @@ use super::error::Fault;
 use super::raw::{Count, Flag, List, Raw, SourceOrPath, Text};
 use super::{Config, Limits, Providers, Replies, Source, State, Web};
 use crate::mta::Dialect;
-use crate::source::{Origin, Spec, StartAt};
+use crate::source::{Filter, Listen, Origin, Spec, StartAt};
 
 /// The bounds of `limits.series_max`. The lower one leaves room for the pre-created series.
 const SERIES_MAX: std::ops::RangeInclusive<usize> = 1_000..=1_000_000;
@@ -141,21 +141,9 @@ fn source(
     base: &Path,
     line_bytes_max: usize,
 ) -> Result<Source, Fault> {
-    let Some(path) = &raw.path else {
-        return Err(fault(&format!("{key}.path"), "a path or a pattern", "nothing"));
-    };
-    let path = not_empty(path, &format!("{key}.path"), "a path or a pattern")?;
-    let origin = if path.contains(['*', '?', '[']) {
-        let pattern = base.join(path).to_string_lossy().into_owned();
-        glob::Pattern::new(&pattern).map_err(|_| {
-            fault(&format!("{key}.path"), "a pattern of * ? [...] **", &shown(path))
-        })?;
-        Origin::Glob(pattern)
-    } else {
-        Origin::Path(base.join(path))
-    };
+    let (default_name, origin) = origin(raw, key, base)?;
     let name = match &raw.name {
-        None => path,
+        None => default_name.as_str(),
         Some(name) => {
             let key = format!("{key}.name");
             let name_text = not_empty(name, &key, "a name")?;
@@ -184,6 +172,67 @@ fn source(
     };
     let spec = Spec { start_at, line_bytes_max, ..Spec::new(name, origin) };
     Ok(Source { spec, dialect })
+}
+
+/// Where the lines come from, and the name that the source has unless it is given one.
+fn origin(raw: &super::raw::Source, key: &str, base: &Path) -> Result<(String, Origin), Fault> {
+    let one = "one of path, fifo, stdin, syslog and journal";
+    let stdin = flag(raw.stdin.as_ref(), false);
+    let journal = flag(raw.journal.as_ref(), false);
+    let given = [raw.path.is_some(), raw.fifo.is_some(), stdin, raw.syslog.is_some(), journal];
+    match given.iter().filter(|given| **given).count() {
+        0 => return Err(fault(&format!("{key}.path"), one, "nothing")),
+        1 => (),
+        _ => return Err(fault(key, one, "several")),
+    }
+    let filter = journal_filter(raw, key, base)?;
+    if !journal && filter != Filter::default() {
+        let expected =
+            "journal = true beside journal_directory, journal_units, journal_identifiers";
+        return Err(fault(key, expected, "none"));
+    }
+    if journal {
+        return Ok(("journal".to_owned(), Origin::Journal(filter)));
+    }
+    if stdin {
+        return Ok(("stdin".to_owned(), Origin::Stdin));
+    }
+    if let Some(path) = &raw.fifo {
+        let path = not_empty(path, &format!("{key}.fifo"), "a path")?;
+        return Ok((path.to_owned(), Origin::Fifo(base.join(path))));
+    }
+    if let Some(Text(url)) = &raw.syslog {
+        let listen = Listen::parse(url)
+            .map_err(|expected| fault(&format!("{key}.syslog"), expected, &shown(url)))?;
+        return Ok((url.clone(), Origin::Syslog(listen)));
+    }
+    let Some(path) = &raw.path else { return Err(fault(&format!("{key}.path"), one, "nothing")) };
+    let path = not_empty(path, &format!("{key}.path"), "a path or a pattern")?;
+    if !path.contains(['*', '?', '[']) {
+        return Ok((path.to_owned(), Origin::Path(base.join(path))));
+    }
+    let pattern = base.join(path).to_string_lossy().into_owned();
+    glob::Pattern::new(&pattern)
+        .map_err(|_| fault(&format!("{key}.path"), "a pattern of * ? [...] **", &shown(path)))?;
+    Ok((path.to_owned(), Origin::Glob(pattern)))
+}
+
+fn journal_filter(raw: &super::raw::Source, key: &str, base: &Path) -> Result<Filter, Fault> {
+    let list = |list: &Option<List<Text>>, name: &str, expected: &str| match list {
+        Some(list) => texts(list, &format!("{key}.{name}"), expected),
+        None => Ok(Vec::new()),
+    };
+    let directory = match &raw.journal_directory {
+        Some(path) => {
+            Some(base.join(not_empty(path, &format!("{key}.journal_directory"), "a path")?))
+        }
+        None => None,
+    };
+    Ok(Filter {
+        directory,
+        units: list(&raw.journal_units, "journal_units", "the name of a unit")?,
+        identifiers: list(&raw.journal_identifiers, "journal_identifiers", "an identifier")?,
+    })
 }
 
 fn files(

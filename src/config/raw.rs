@@ -38,6 +38,13 @@ pub(super) struct State {
 pub(super) struct Source {
     pub name: Option<Text>,
     pub path: Option<Text>,
+    pub fifo: Option<Text>,
+    pub stdin: Option<Flag>,
+    pub syslog: Option<Text>,
+    pub journal: Option<Flag>,
+    pub journal_directory: Option<Text>,
+    pub journal_units: Option<List<Text>>,
+    pub journal_identifiers: Option<List<Text>>,
     pub dialect: Option<Text>,
     pub start_at: Option<Text>,
 }

@@ -9,7 +9,7 @@ use crate::envelope::timestamp;
 use crate::ledger::{Ledger, SourceCounts, SourceGauges, SourceId};
 use crate::mta::LineKind;
 use crate::pipeline::{Pipeline, Stream, Unobserved};
-use crate::source::{Buffer, Earlier, Note, Now, Position, Progress, Sink, Source, Status};
+use crate::source::{Buffer, Earlier, Note, Now, Position, Progress, Sink, Source, Status, Wake};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,8 +21,13 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn open(id: SourceId, config: config::Source, earlier: Option<Earlier>) -> Self {
-        let source = Source::open(&config.spec, earlier);
+    pub(super) fn open(
+        id: SourceId,
+        config: config::Source,
+        earlier: Option<Earlier>,
+        wake: &Wake,
+    ) -> Self {
+        let source = Source::open_waking(&config.spec, earlier, wake);
         Self { stream: Stream::new(id, config.dialect), id, source, config }
     }
 

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Handle, Reader, Request, Scrape, Settings, channel};
-use crate::source::{Notified, Now, Watch};
+use crate::source::{Notified, Now, Wake, Watch};
 
 /// Tells the time.
 pub trait Clock {
@@ -39,8 +39,10 @@ pub fn spawn(settings: Settings) -> io::Result<(Handle, JoinHandle<()>)> {
     let bell = Arc::new(Bell::default());
     let (ringer, way) = (Arc::clone(&bell), handle.clone());
     let watch = Watch::new(move |notified| ringer.ring(notified, &way));
+    let way = handle.clone();
+    let wake: Wake = Arc::new(move || way.wake());
     let clock = SystemClock::default();
-    let reader = Reader::new(settings, watch, clock.now());
+    let reader = Reader::new(settings, watch, wake, clock.now());
     let thread = std::thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || run(reader, &inbox, &bell, &clock))?;

@@ -61,8 +61,11 @@ struct Listing {
 
 impl Files {
     pub(super) fn new(spec: &Spec, earlier: Option<Earlier>) -> Self {
-        let earlier = earlier
-            .map(|Earlier { position: Position::Files(position), rebooted }| (position, rebooted));
+        let earlier = earlier.and_then(|Earlier { position, rebooted }| match position {
+            Position::Files(position) => Some((position, rebooted)),
+            // The source of that name was something else before.
+            Position::Journal(_) | Position::Stream => None,
+        });
         Self {
             spec: spec.clone(),
             follows: Vec::new(),
@@ -257,6 +260,9 @@ fn expand(origin: &Origin) -> (Vec<PathBuf>, bool) {
     let pattern = match origin {
         Origin::Path(path) => return (vec![path.clone()], false),
         Origin::Glob(pattern) => pattern,
+        Origin::Stdin | Origin::Fifo(_) | Origin::Journal(_) | Origin::Syslog(_) => {
+            return (Vec::new(), false);
+        }
     };
     let mut failed = false;
     let mut paths = Vec::new();
@@ -277,5 +283,6 @@ fn is_named(origin: &Origin, path: &Path) -> bool {
         Origin::Glob(pattern) => {
             glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_path(path))
         }
+        Origin::Stdin | Origin::Fifo(_) | Origin::Journal(_) | Origin::Syslog(_) => false,
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{Filter, Listen};
+
 /// One source of log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -49,6 +51,14 @@ pub enum Origin {
     Path(PathBuf),
     /// All files that match a pattern (`*`, `?`, `[...]`, `**`), now and later.
     Glob(String),
+    /// Standard input.
+    Stdin,
+    /// The named pipe at this path.
+    Fifo(PathBuf),
+    /// The systemd journal.
+    Journal(Filter),
+    /// A syslog listener.
+    Syslog(Listen),
 }
 
 /// Where to begin in a file of which no state exists.

@@ -47,7 +47,9 @@ fn the_shipped_file_names_every_key_and_its_examples_can_be_switched_on() {
         })
         .fold(String::new(), |text, line| text + line + "\n");
     let config = load("mta_exporter.toml", &switched_on).unwrap();
-    assert_eq!(config.sources, [mail_log("/var/log/mail.log")]);
+    assert_eq!(config.sources[0], mail_log("/var/log/mail.log"));
+    let names: Vec<_> = config.sources[1..].iter().map(|source| &source.spec.name).collect();
+    assert_eq!(names, ["journal", "tcp://127.0.0.1:5514", "/run/mail.pipe", "stdin"]);
     assert!(config.providers.tracked.is_some());
     let keys = [
         ("web", &["listen_addresses", "telemetry_path"][..]),

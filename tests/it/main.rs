@@ -17,6 +17,7 @@ mod corpus;
 mod dialects;
 mod exim_truth;
 mod http;
+mod inputs;
 mod postfix_truth;
 mod providers;
 mod replies;
