@@ -113,7 +113,7 @@ fn digest(log: &[u8]) -> String {
 }
 
 /// A reading in one line; what is unknown is left out.
-fn describe(reading: &Reading<'_>) -> String {
+pub(crate) fn describe(reading: &Reading<'_>) -> String {
     match reading {
         Reading::Attempt(attempt) => {
             let delay = attempt.delay_seconds.map_or(String::new(), |delay| format!(" {delay}s"));

@@ -18,6 +18,8 @@ mod dialects;
 mod exim_truth;
 mod http;
 mod inputs;
+mod postfix_hostile;
+mod postfix_lines;
 mod postfix_truth;
 mod providers;
 mod replies;

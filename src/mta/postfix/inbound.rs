@@ -137,7 +137,7 @@ fn content<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<InboundReject<'a>> 
         end = colon;
     };
     // Without a status of its own the client gets 550 5.7.1.
-    let (class, text) = found.unwrap_or((CodeClass::Permanent, text));
+    let (class, text) = found.unwrap_or((CodeClass::Permanent, without_trailer(text)));
     Some(InboundReject { queue_id, class, reply: None, text, phase: Some(Phase::EndOfData) })
 }
 

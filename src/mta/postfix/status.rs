@@ -148,13 +148,14 @@ fn address(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The length of the quoted string at the start of `text`, if there is one.
+/// The length of the quoted local part at the start of `text`, if there is one.
 fn quoted(text: &[u8]) -> Option<usize> {
     let mut at = text.starts_with(b"\"").then_some(1)?;
     loop {
         at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        match text.get(at)? {
-            b'"' => return Some(at + 1),
+        match text.get(at..)? {
+            [b'"', b'@' | b'>', ..] => return Some(at + 1),
+            [b'"', ..] => return None,
             _ => at += 2,
         }
     }
