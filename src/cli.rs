@@ -1,12 +1,16 @@
 //! The commands, one file each.
 
 mod output;
-mod replay;
+mod log;
 mod tables;
+mod setup;
+mod notify;
+mod serve;
+mod replay;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use output::Failure;
 
@@ -32,10 +36,14 @@ const VERSION: &str = concat!(
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Arguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Follow the logs and answer scrapes; so does the program without a command
+    Serve(serve::Arguments),
     /// Read finished logs and print what is in them
     Replay(replay::Arguments),
 }
@@ -53,7 +61,18 @@ pub fn run() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
-        None => Err(Failure::usage(Cli::command().render_help())),
+        Some(Command::Serve(arguments)) => serve::run(&arguments),
+        None => serve::run(&cli.serve),
     };
     done.unwrap_or_else(Failure::report)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub use mask::mask;
 
@@ -151,4 +151,54 @@ pub fn datagrams_dropped(datagrams: u64) {
 /// A thread could not be started.
 pub fn thread_not_started(name: &str, error: &io::Error) {
     warn!(name, %error, "cannot start thread");
+}
+
+/// The program begins its work.
+pub fn started(version: &str, revision: &str) {
+    info!(version, revision, "starting");
+}
+
+/// Scrapes are answered here.
+pub fn listening(address: &dyn Display) {
+    info!(%address, "listening");
+}
+
+/// A source that is going to be followed.
+pub fn source_configured(source: &str) {
+    info!(source, "following");
+}
+
+/// A changed configuration is in force.
+pub fn reloaded() {
+    info!("configuration reloaded");
+}
+
+/// The configuration was read anew and cannot be used: the old one stays in force.
+pub fn reload_failed(error: &dyn Display) {
+    error!(%error, "configuration cannot be used, the one before stays in force");
+}
+
+/// A part of the configuration has changed that is read only at the start.
+pub fn restart_needed(section: &str) {
+    warn!(section, "this part of the configuration takes effect after a restart");
+}
+
+/// The program was told to stop.
+pub fn stopping(signal: &str) {
+    info!(signal, "stopping");
+}
+
+/// The program has done its work.
+pub fn stopped() {
+    info!("stopped");
+}
+
+/// The thread that counts has ended by itself.
+pub fn reader_failed() {
+    error!("the reader ended, nothing is counted any more");
+}
+
+/// systemd could not be told how far the program is.
+pub fn not_notified(error: &io::Error) {
+    warn!(%error, "cannot notify the service manager");
 }
