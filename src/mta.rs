@@ -16,6 +16,7 @@ mod powermta;
 mod recent;
 mod recognise;
 mod seen;
+mod sendmail;
 mod stamp;
 mod text;
 
@@ -157,6 +158,8 @@ label! {
         Postfix = "postfix",
         /// Exim 4.
         Exim = "exim",
+        /// Sendmail 8.
+        Sendmail = "sendmail",
         /// KumoMTA.
         KumoMta = "kumomta",
         /// PowerMTA's accounting files.
@@ -193,6 +196,7 @@ pub struct Dialects {
     #[serde(skip)]
     postfix: postfix::Postfix,
     exim: exim::Exim,
+    sendmail: sendmail::Sendmail,
     powermta: powermta::PowerMta,
     esp: esp::Esp,
 }
@@ -217,6 +221,7 @@ impl Dialects {
                 self.postfix.read(daemon.unwrap_or(postfix::Daemon::Unnamed), record, out)
             }
             Some(Dialect::Exim) => self.exim.read(record, out),
+            Some(Dialect::Sendmail) => self.sendmail.read(record, out),
             Some(Dialect::KumoMta) => kumomta::read(record, out),
             Some(Dialect::PowerMta) => self.powermta.read(record, out),
             Some(
@@ -236,11 +241,12 @@ impl Dialects {
     /// Hands out what was still waiting for another line: a finished log has none any more.
     pub fn finish(&mut self, out: &mut Out<'_>) {
         self.exim.finish(out);
+        self.sendmail.finish(out);
     }
 
     /// How many things had to be forgotten, because the memory for them is bounded, before the
     /// lines came that would have asked for them.
     pub fn evicted(&self) -> u64 {
-        self.esp.evicted() + self.exim.evicted()
+        self.esp.evicted() + self.exim.evicted() + self.sendmail.evicted()
     }
 }

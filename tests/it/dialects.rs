@@ -64,7 +64,7 @@ fn in_quotes(text: &[u8]) -> Vec<u8> {
     printable(text).into_iter().flat_map(quote).collect()
 }
 
-const TEMPLATES: &[Template] = &[
+const EXIM: &[Template] = &[
     Template {
         dialect: Dialect::Exim,
         lines: "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B => a@b.example F=<s@s.example> \
@@ -124,6 +124,49 @@ const TEMPLATES: &[Template] = &[
     },
 ];
 
+const SENDMAIL: &[Template] = &[
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: to=<a@b.example>,<c@b.example>, \
+                ctladdr=<\"@@\"@s.example> (1/1), delay=00:00:02, xdelay=00:00:01, mailer=esmtp, \
+                pri=120345, relay=mx.b.example. [192.0.2.10], dsn=2.0.0, stat=Sent (OK @@)",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: to=<a@b.example>, \
+                delay=00:00:02, xdelay=00:00:01, mailer=esmtp, pri=120345, relay=mx.b.example. \
+                [192.0.2.10], dsn=5.1.1, reply=550-5.1.1 @@, stat=User unknown",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: to=<a@b.example>, \
+                delay=00:00:02, xdelay=00:00:01, mailer=esmtp, pri=120345, relay=mx.b.example. \
+                [192.0.2.10], dsn=4.7.1, reply=450 4.7.1 @@, stat=Deferred: 450 4.7.1 @@",
+        quote: printable,
+    },
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: to=<\"@@\"@b.example>, \
+                delay=00:00:02, xdelay=00:00:01, mailer=esmtp, pri=120345, relay=mx.b.example. \
+                [192.0.2.10], dsn=4.0.0, stat=Deferred: 421 4.7.0 @@",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: ruleset=check_rcpt, \
+                arg1=<\"@@\"@s.example>, relay=[198.51.100.9], reject=550 5.7.1 <@@>... no",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::Sendmail,
+        lines: "Nov 21 20:00:01 mx1 sm-mta[811]: 5ALK01aB012345: from=<\"@@\"@s.example>, \
+                size=1811, class=0, nrcpts=1, msgid=<@@>, proto=ESMTP, relay=c [198.51.100.9]",
+        quote: in_quotes,
+    },
+];
+
 /// Exim takes only letters, digits, hyphens and dots there, and an address in brackets.
 fn helo(text: &[u8]) -> Vec<u8> {
     text.iter()
@@ -132,9 +175,13 @@ fn helo(text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+fn templates() -> impl Iterator<Item = &'static Template> {
+    [EXIM, SENDMAIL].into_iter().flatten()
+}
+
 #[test]
 fn hostile_text_changes_nothing_but_the_text() {
-    for template in TEMPLATES {
+    for template in templates() {
         let read = |text: &[u8]| {
             let text = (template.quote)(text);
             let lines = replace(template.lines.as_bytes(), &text);
@@ -254,15 +301,7 @@ fn a_line_may_be_cut_at_every_byte() {
 /// The time is not measured: with quadratic cost this test does not end.
 #[test]
 fn a_long_line_costs_no_more_than_its_length() {
-    const STARTS: [&str; 6] = [
-        "",
-        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B => ",
-        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B == a@b R=r T=smtp defer (-1)",
-        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B ** a@b R=r T=smtp H=x [192.0.2.1]: ",
-        "2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B H=",
-        "2026-11-21 20:00:01 H=",
-    ];
-    const PIECES: [&str; 18] = [
+    const PIECES: [&str; 20] = [
         "[",
         "(",
         "<",
@@ -276,20 +315,22 @@ fn a_long_line_costs_no_more_than_its_length() {
         " <\"",
         "RCPT TO:<",
         ", ",
+        ", a=<",
         "]: ",
         " (",
         "in response to ",
         "=",
         " ",
+        "/",
     ];
-    for dialect in Dialect::ALL {
-        for start in STARTS {
-            for piece in PIECES {
-                let line = format!("{start}{}", piece.repeat(100_000 / piece.len()));
-                let mut dialects = Dialects::new(Some(dialect));
-                let record = Record { message: line.as_bytes(), repeat: 1, ..Record::default() };
-                dialects.read(&record, &mut |_, _, _| {});
-            }
+    for template in templates() {
+        let start = template.lines.split("@@").next().unwrap();
+        let start = start.lines().last().unwrap_or_default();
+        for piece in PIECES {
+            let line = format!("{start}{}", piece.repeat(100_000 / piece.len()));
+            let mut dialects = Dialects::new(Some(template.dialect));
+            let record = Unwrapper::default().unwrap(line.as_bytes());
+            dialects.read(&record, &mut |_, _, _| {});
         }
     }
 }

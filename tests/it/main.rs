@@ -24,5 +24,6 @@ mod postfix_truth;
 mod providers;
 mod replies;
 mod tail;
+mod sendmail_truth;
 mod tidy;
 mod truth;
