@@ -10,8 +10,11 @@
 
 mod cell;
 mod row;
+mod adopt;
+mod saved;
 mod snapshot;
 mod source;
+pub mod state;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,7 @@ use crate::smtp::{CodeClass, EnhancedStatusCode, ReplyCode};
 
 pub use cell::{Cell, Series};
 pub use row::{DELAY_BUCKETS_SECONDS, Delay, Row};
+pub use saved::SavedLedger;
 pub use snapshot::{ReloadGauges, Snapshot, StateGauges};
 pub use source::{SourceCounts, SourceGauges, SourceId};
 
@@ -73,6 +77,8 @@ pub struct Ledger {
     inbound: BTreeMap<Inbound, u64>,
     unclassified: [u64; CodeClass::ALL.len()],
     folded: u64,
+    /// The names of the blocklists, in the order of their cells.
+    lists: Vec<String>,
     sources: Vec<SourceCounts>,
     series_max: usize,
     series: usize,
@@ -90,6 +96,7 @@ impl Ledger {
             inbound: BTreeMap::new(),
             unclassified: [0; CodeClass::ALL.len()],
             folded: 0,
+            lists: Vec::new(),
             sources: Vec::new(),
             series_max,
             series: 0,
@@ -113,44 +120,10 @@ impl Ledger {
         self
     }
 
-    /// Takes over a table of providers: its tracked ones get their series at 0, known ones keep
-    /// their counts, and those that are gone keep theirs too, at the end.
-    pub fn adopt(&mut self, providers: &Providers) {
-        let old = std::mem::take(&mut self.rows);
-        let mut moved = vec![None; old.len()];
-        let mut left: Vec<Option<Row>> = old.into_iter().map(Some).collect();
-        for (id, name) in providers.names().iter().enumerate() {
-            let known =
-                left.iter().position(|row| row.as_ref().is_some_and(|row| row.name() == name));
-            let mut row = known
-                .and_then(|at| {
-                    if let Some(slot) = moved.get_mut(at) {
-                        *slot = Some(self.rows.len());
-                    }
-                    left.get_mut(at).and_then(Option::take)
-                })
-                .unwrap_or_else(|| Row::new(name));
-            row.set_tracked(providers.tracked().iter().any(|tracked| tracked.index() == id));
-            self.rows.push(row);
-        }
-        for (at, row) in left.into_iter().enumerate() {
-            if let Some(mut row) = row.filter(|row| !row.is_empty()) {
-                row.set_tracked(false);
-                if let Some(slot) = moved.get_mut(at) {
-                    *slot = Some(self.rows.len());
-                }
-                self.rows.push(row);
-            }
-        }
-        self.born = std::mem::take(&mut self.born)
-            .into_iter()
-            .filter_map(|(key, at)| Some((key.in_row_of(&moved)?, at)))
-            .collect();
-        self.newborn = std::mem::take(&mut self.newborn)
-            .into_iter()
-            .filter_map(|key| key.in_row_of(&moved))
-            .collect();
-        self.recount();
+    /// The names of the blocklists, in the order of [`crate::reason::ListId::index`]: those in force, then those
+    /// that were counted and are in no table any more.
+    pub fn lists(&self) -> &[String] {
+        &self.lists
     }
 
     fn recount(&mut self) {
@@ -328,21 +301,6 @@ impl Ledger {
     /// A delivery count, for tests and summaries.
     pub fn deliveries(&self, provider: ProviderId, outcome: Outcome) -> u64 {
         self.rows.get(provider.index()).map_or(0, |row| row.value(Cell::delivery(outcome)))
-    }
-}
-
-impl SeriesKey {
-    /// The same series after rows have moved; `None` if its row is gone.
-    fn in_row_of(self, moved: &[Option<usize>]) -> Option<Self> {
-        let row = |old: u16| {
-            moved.get(usize::from(old)).copied().flatten().and_then(|new| u16::try_from(new).ok())
-        };
-        Some(match self {
-            Self::Cell(old, cell) => Self::Cell(row(old)?, cell),
-            Self::Enhanced(old, code) => Self::Enhanced(row(old)?, code),
-            Self::Delay(old) => Self::Delay(row(old)?),
-            Self::Inbound(inbound) => Self::Inbound(inbound),
-        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Synchronous, total and free of I/O: it never blocks, sleeps, reads a clock or fails.
 
 mod expiry;
+mod memory;
 
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase,

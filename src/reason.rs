@@ -148,6 +148,12 @@ impl ListId {
     /// How many lists there can be.
     pub const COUNT_MAX: usize = 64;
 
+    /// The list at a place, if there can be that many.
+    pub fn new(index: usize) -> Option<Self> {
+        let index = u8::try_from(index).ok()?;
+        (usize::from(index) < Self::COUNT_MAX).then_some(Self(index))
+    }
+
     /// The place in [`Classifier::lists`].
     pub const fn index(self) -> usize {
         self.0 as usize

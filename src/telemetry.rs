@@ -103,6 +103,44 @@ pub fn directory_unwatched(path: &Path, error: &dyn Display) {
     );
 }
 
+/// Counters and positions of an earlier run are taken over.
+pub fn state_restored(saved_at_seconds: u64, same_rules: bool) {
+    info!(saved_at_seconds, same_rules, "going on from the saved state");
+}
+
+/// There is no saved state.
+pub fn state_new(directory: &Path) {
+    info!(directory = %directory.display(), "no saved state, counters start at 0");
+}
+
+/// The saved state cannot be used.
+pub fn state_unusable(directory: &Path, error: &dyn Display) {
+    error!(
+        directory = %directory.display(),
+        %error,
+        "cannot use the saved state, counters start at 0 and reading where it would without one"
+    );
+}
+
+/// A state that could not be used was given another name.
+pub fn state_put_aside(path: &Path) {
+    warn!(path = %path.display(), "the saved state that could not be used is kept here");
+}
+
+/// The state did not reach the disk. Said when that begins.
+pub fn state_not_committed(directory: &Path, error: &dyn Display) {
+    error!(
+        directory = %directory.display(),
+        %error,
+        "cannot save the state: counting and serving go on, a crash now would be visible"
+    );
+}
+
+/// The state reaches the disk again.
+pub fn state_committed_again(directory: &Path) {
+    info!(directory = %directory.display(), "the state is saved again");
+}
+
 /// A connection could not be taken, most likely for want of file descriptors.
 pub fn accept_failed(error: &dyn Display) {
     warn!(%error, "connection not accepted");

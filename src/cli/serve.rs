@@ -16,7 +16,7 @@ use super::{log, notify};
 use crate::config::{Config, parse_listen_address, parse_telemetry_path};
 use crate::exposition::{Process, REVISION, VERSION};
 use crate::http::{self, Site};
-use crate::reader::{self, Handle};
+use crate::reader::{self, Handle, StartError};
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for source in &config.sources {
         telemetry::source_configured(&source.spec.name);
     }
-    let reader = Reader::start(reader::spawn(settings))?;
+    let reader = Reader::start(reader::spawn(settings, &config.state.directory))?;
     let site = Site::new(reader.handle.clone(), config.web.telemetry_path.clone(), process);
     runtime()?.block_on(answer(arguments, config, reader, listeners, site))
 }
@@ -138,7 +138,9 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Takes over a thread that was started, or why it was not.
-    pub(super) fn start(spawned: io::Result<(Handle, JoinHandle<()>)>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        spawned: Result<(Handle, JoinHandle<()>), StartError>,
+    ) -> Result<Self, Failure> {
         let (handle, thread) = spawned.map_err(Failure::runtime)?;
         let (sender, ended) = oneshot::channel();
         thread::Builder::new().name("reader-end".to_owned()).spawn(move || {

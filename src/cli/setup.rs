@@ -60,5 +60,6 @@ pub(super) fn settings(config: &Config) -> Result<Settings, Failure> {
         providers,
         classifier,
         series_max: config.limits.series_max,
+        rules_hash: tables::hash(config)?,
     })
 }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use super::output::Failure;
 use crate::config::Config;
+use crate::exposition::{REVISION, VERSION};
 use crate::provider::{Builtin, Providers};
 use crate::reason::Classifier;
 
@@ -16,6 +19,17 @@ pub(super) fn load(config: &Config) -> Result<(Providers, Classifier), Failure> 
     let providers = Providers::load(&tables, builtin, config.providers.tracked.as_deref())?;
     let classifier = Classifier::builtin(&providers);
     Ok((providers, classifier))
+}
+
+/// A hash by which the rules in force can be told from others: of this build and the users' files.
+pub(super) fn hash(config: &Config) -> Result<u64, Failure> {
+    let mut hash = Xxh3Default::new();
+    hash.update(VERSION.as_bytes());
+    hash.update(REVISION.as_bytes());
+    for (_, text) in read(&config.providers.files)?.iter().chain(&read(&config.replies.files)?) {
+        hash.update(text.as_bytes());
+    }
+    Ok(hash.digest())
 }
 
 /// The name and text of each file.

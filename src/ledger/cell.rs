@@ -89,6 +89,11 @@ impl Cell {
         Self(LISTS as u16 + list.0 as u16)
     }
 
+    /// A reply whose code had no room.
+    pub const fn other_reply(class: CodeClass) -> Self {
+        Self(OTHER_CODES as u16 + class as u16)
+    }
+
     /// The place in the array.
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -71,6 +71,16 @@ impl Row {
         }
     }
 
+    /// Takes a series away and gives its value, to put it in another place.
+    pub(super) fn take(&mut self, cell: Cell) -> Option<u64> {
+        let value = std::mem::take(self.live(cell)?);
+        let live = self.cells.as_mut().and_then(|cells| cells.live.get_mut(cell.index()));
+        if let Some(live) = live {
+            *live = false;
+        }
+        Some(value)
+    }
+
     /// The counter, if its series exists.
     pub(super) fn live(&mut self, cell: Cell) -> Option<&mut u64> {
         let cells = self.cells.as_mut()?;

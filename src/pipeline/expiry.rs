@@ -1,12 +1,11 @@
 //! Who still waits in the queue, so that an expiry that names nobody can be counted for them.
 
-use std::hash::BuildHasher;
-
 use lru::LruCache;
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3DefaultBuilder, xxh3_64_with_seed};
 
 use crate::ledger::SourceId;
-use crate::provider::ProviderId;
+use crate::provider::{ProviderId, Providers};
 
 /// How many queue ids are remembered; the one not heard of for longest is forgotten first.
 const MESSAGES_MAX: usize = 32_768;
@@ -17,6 +16,15 @@ const RECIPIENTS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Waiting {
     messages: LruCache<u64, Vec<(u64, ProviderId)>, Xxh3DefaultBuilder>,
+}
+
+/// See [`Waiting::save`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct SavedWaiting {
+    providers: Vec<String>,
+    /// From the one not heard of for longest: the message, and for each recipient its key and the
+    /// place of its provider in `providers`.
+    messages: Vec<(u64, Vec<(u64, usize)>)>,
 }
 
 impl Default for Waiting {
@@ -30,6 +38,36 @@ impl Default for Waiting {
 }
 
 impl Waiting {
+    /// The form that is saved, with providers by name.
+    pub(super) fn save(&self, providers: &Providers) -> SavedWaiting {
+        let mut saved = SavedWaiting::default();
+        for (message, recipients) in self.messages.iter().rev() {
+            let recipients = recipients.iter().map(|(key, provider)| {
+                let name = providers.name(*provider);
+                let known = saved.providers.iter().position(|known| known == name);
+                let place = known.unwrap_or_else(|| {
+                    saved.providers.push(name.to_owned());
+                    saved.providers.len() - 1
+                });
+                (*key, place)
+            });
+            let recipients = recipients.collect();
+            saved.messages.push((*message, recipients));
+        }
+        saved
+    }
+
+    /// Takes over what an earlier run remembered.
+    pub(super) fn restore(&mut self, saved: SavedWaiting, providers: &Providers) {
+        for (message, recipients) in saved.messages {
+            let recipients = recipients.into_iter().take(RECIPIENTS_MAX).map(|(key, place)| {
+                let name = saved.providers.get(place);
+                (key, name.and_then(|name| providers.id(name)).unwrap_or(ProviderId::OTHER))
+            });
+            self.messages.put(message, recipients.collect());
+        }
+    }
+
     /// Providers have other places in the table that is in force now.
     pub(super) fn adopt(&mut self, place: impl Fn(ProviderId) -> ProviderId) {
         for (_, recipients) in &mut self.messages {
@@ -90,7 +128,8 @@ impl Waiting {
     }
 }
 
-/// Names a message. Two sources may use the same queue id.
+/// Names a message. Two sources may use the same queue id. The name is saved: it must be the same in
+/// every run and on every machine.
 fn message(source: SourceId, queue_id: &[u8]) -> u64 {
-    Xxh3DefaultBuilder::new().hash_one((source.index(), queue_id))
+    xxh3_64_with_seed(queue_id, source.index() as u64)
 }

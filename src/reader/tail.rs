@@ -4,12 +4,30 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use crate::config;
 use crate::envelope::timestamp;
 use crate::ledger::{Ledger, SourceCounts, SourceGauges, SourceId};
 use crate::mta::LineKind;
 use crate::pipeline::{Pipeline, Stream, Unobserved};
 use crate::source::{Buffer, Earlier, Note, Now, Position, Progress, Sink, Source, Status, Wake};
+
+/// What is left of a source that is not read now, to go on from later.
+#[derive(Debug)]
+pub(super) struct Parted {
+    pub(super) earlier: Earlier,
+    pub(super) memory: Option<Box<RawValue>>,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Did {
+    /// There is more to read at once.
+    pub(super) more: bool,
+    /// Something was counted.
+    pub(super) counted: bool,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -24,17 +42,28 @@ impl Tail {
     pub(super) fn open(
         id: SourceId,
         config: config::Source,
-        earlier: Option<Earlier>,
+        left: Option<Parted>,
         wake: &Wake,
     ) -> Self {
+        let (earlier, memory) = left.map(|Parted { earlier, memory }| (earlier, memory)).unzip();
+        let mut stream = Stream::new(id, config.dialect);
+        if let Some(memory) = memory.flatten() {
+            stream.restore(&memory);
+        }
         let source = Source::open_waking(&config.spec, earlier, wake);
-        Self { stream: Stream::new(id, config.dialect), id, source, config }
+        Self { config, id, source, stream }
     }
 
-    /// Goes on with new settings; the position if the source has to be opened anew for them.
-    pub(super) fn keep(mut self, config: &config::Source) -> Result<Self, Position> {
+    /// What is needed to go on later.
+    pub(super) fn part(&self) -> Parted {
+        let earlier = Earlier { position: self.source.position(), rebooted: false };
+        Parted { earlier, memory: self.stream.save() }
+    }
+
+    /// Goes on with new settings; what is left if the source has to be opened anew for them.
+    pub(super) fn keep(mut self, config: &config::Source) -> Result<Self, Box<Parted>> {
         if !self.source.reconfigure(&config.spec) {
-            return Err(self.source.position());
+            return Err(Box::new(self.part()));
         }
         if self.config.dialect != config.dialect {
             self.stream = Stream::new(self.id, config.dialect);
@@ -43,16 +72,21 @@ impl Tail {
         Ok(self)
     }
 
-    /// One step; whether there is more to read at once.
+    /// One step.
     pub(super) fn poll(
         &mut self,
         now: Now,
         buffer: &mut Buffer,
         pipeline: &mut Pipeline,
         ledger: &mut Ledger,
-    ) -> bool {
-        let mut counting = Counting { pipeline, stream: &mut self.stream, ledger };
-        self.source.poll(now, buffer, &mut counting) == Progress::More
+    ) -> Did {
+        let mut counting = Counting { pipeline, stream: &mut self.stream, ledger, counted: false };
+        let more = self.source.poll(now, buffer, &mut counting) == Progress::More;
+        Did { more, counted: counting.counted }
+    }
+
+    pub(super) fn memory(&self) -> Option<Box<RawValue>> {
+        self.stream.save()
     }
 
     pub(super) fn gauges(&self, now: Now) -> SourceGauges {
@@ -103,10 +137,12 @@ struct Counting<'c> {
     pipeline: &'c mut Pipeline,
     stream: &'c mut Stream,
     ledger: &'c mut Ledger,
+    counted: bool,
 }
 
 impl Counting<'_> {
     fn count(&mut self, count: impl FnOnce(&mut SourceCounts)) {
+        self.counted = true;
         if let Some(counts) = self.ledger.source_mut(self.stream.source()) {
             count(counts);
         }

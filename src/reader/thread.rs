@@ -1,13 +1,15 @@
 //! The thread that steps the reader.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Handle, Reader, Request, Scrape, Settings, channel};
+use super::{Alarm, Handle, Reader, Request, Scrape, Settings, channel};
+use crate::ledger::state::{Locked, Store};
 use crate::source::{Notified, Now, Wake, Watch};
 
 /// Tells the time.
@@ -33,8 +35,21 @@ impl Clock for SystemClock {
     }
 }
 
-/// Starts the reader in a thread of its own.
-pub fn spawn(settings: Settings) -> io::Result<(Handle, JoinHandle<()>)> {
+/// Why the reader cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another one counts into the same state.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// There is no thread to be had.
+    #[error("cannot start the reader thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts the reader in a thread of its own. It goes on from the state in `directory` and keeps it
+/// there.
+pub fn spawn(settings: Settings, directory: &Path) -> Result<(Handle, JoinHandle<()>), StartError> {
+    let (store, found) = Store::open(directory)?;
     let (handle, inbox) = channel();
     let bell = Arc::new(Bell::default());
     let (ringer, way) = (Arc::clone(&bell), handle.clone());
@@ -42,7 +57,7 @@ pub fn spawn(settings: Settings) -> io::Result<(Handle, JoinHandle<()>)> {
     let way = handle.clone();
     let wake: Wake = Arc::new(move || way.wake());
     let clock = SystemClock::default();
-    let reader = Reader::new(settings, watch, wake, clock.now());
+    let reader = Reader::new(settings, store, found, Alarm { watch, wake }, clock.now());
     let thread = std::thread::Builder::new()
         .name("reader".to_owned())
         .spawn(move || run(reader, &inbox, &bell, &clock))?;
@@ -101,6 +116,7 @@ fn run(mut reader: Reader, inbox: &Receiver<Request>, bell: &Bell, clock: &impl 
             Err(false) => {}
         }
     }
+    reader.stop(clock.now());
     for request in inbox.try_iter() {
         if let Request::Snapshot(respond) = request {
             respond(Scrape::Stopped);

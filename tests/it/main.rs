@@ -23,6 +23,7 @@ mod postfix_lines;
 mod postfix_truth;
 mod providers;
 mod replies;
+mod state;
 mod tail;
 mod sendmail_truth;
 mod tidy;
