@@ -11,6 +11,7 @@ mod exim;
 mod failure;
 mod json;
 mod kumomta;
+mod opensmtpd;
 mod postfix;
 mod powermta;
 mod recent;
@@ -160,6 +161,8 @@ label! {
         Exim = "exim",
         /// Sendmail 8.
         Sendmail = "sendmail",
+        /// OpenSMTPD.
+        OpenSmtpd = "opensmtpd",
         /// KumoMTA.
         KumoMta = "kumomta",
         /// PowerMTA's accounting files.
@@ -197,6 +200,7 @@ pub struct Dialects {
     postfix: postfix::Postfix,
     exim: exim::Exim,
     sendmail: sendmail::Sendmail,
+    opensmtpd: opensmtpd::OpenSmtpd,
     powermta: powermta::PowerMta,
     esp: esp::Esp,
 }
@@ -222,6 +226,7 @@ impl Dialects {
             }
             Some(Dialect::Exim) => self.exim.read(record, out),
             Some(Dialect::Sendmail) => self.sendmail.read(record, out),
+            Some(Dialect::OpenSmtpd) => self.opensmtpd.read(record, out),
             Some(Dialect::KumoMta) => kumomta::read(record, out),
             Some(Dialect::PowerMta) => self.powermta.read(record, out),
             Some(
@@ -242,11 +247,15 @@ impl Dialects {
     pub fn finish(&mut self, out: &mut Out<'_>) {
         self.exim.finish(out);
         self.sendmail.finish(out);
+        self.opensmtpd.finish(out);
     }
 
     /// How many things had to be forgotten, because the memory for them is bounded, before the
     /// lines came that would have asked for them.
     pub fn evicted(&self) -> u64 {
-        self.esp.evicted() + self.exim.evicted() + self.sendmail.evicted()
+        self.esp.evicted()
+            + self.exim.evicted()
+            + self.sendmail.evicted()
+            + self.opensmtpd.evicted()
     }
 }

@@ -6,7 +6,7 @@ mod expiry;
 mod memory;
 
 use crate::attempt::{
-    Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase,
+    Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase, Relay,
 };
 use crate::envelope::{Container, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
@@ -303,9 +303,11 @@ impl Tally<'_> {
         self.ledger.add(provider, Cell::delivery(attempt.outcome), times);
         let (answer, phase, outcome) = (&attempt.answer, attempt.phase, attempt.outcome);
         // The host reply was counted for the provider that its host name tells. Where only the
-        // recipient's domain tells it, this provider has not had the answer yet.
-        let counted =
-            attempt.answer_counted && self.providers.lookup(attempt.relay.host, b"") == provider;
+        // recipient's domain tells it, this provider has not had the answer yet. Without any host
+        // nobody knows who had it.
+        let counted = attempt.answer_counted
+            && (attempt.relay == Relay::default()
+                || self.providers.lookup(attempt.relay.host, b"") == provider);
         let verdict = if counted {
             self.judge(provider, answer, phase, outcome)
         } else {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dialect, Dialects, esp, exim, json, postfix, powermta, sendmail};
+use super::{Dialect, Dialects, esp, exim, json, opensmtpd, postfix, powermta, sendmail};
 use crate::attempt::label;
 use crate::envelope::{Record, Unwrapper};
 
@@ -72,12 +72,18 @@ type Is = fn(&[u8]) -> bool;
 
 /// The dialects by the names of their programs, in the order in which they are asked. Postfix is
 /// asked before.
-const PROGRAMS: [(Dialect, Is); 2] =
-    [(Dialect::Exim, exim::recognise), (Dialect::Sendmail, sendmail::recognise)];
+const PROGRAMS: [(Dialect, Is); 3] = [
+    (Dialect::Exim, exim::recognise),
+    (Dialect::Sendmail, sendmail::recognise),
+    (Dialect::OpenSmtpd, opensmtpd::recognise),
+];
 
 /// The dialects by the shape of their lines.
-const SHAPES: [(Dialect, Is); 2] =
-    [(Dialect::Exim, exim::is_shaped), (Dialect::Sendmail, sendmail::is_shaped)];
+const SHAPES: [(Dialect, Is); 3] = [
+    (Dialect::Exim, exim::is_shaped),
+    (Dialect::Sendmail, sendmail::is_shaped),
+    (Dialect::OpenSmtpd, opensmtpd::is_shaped),
+];
 
 impl Dialects {
     /// The dialect of this record and why.

@@ -167,6 +167,50 @@ const SENDMAIL: &[Template] = &[
     },
 ];
 
+/// OpenSMTPD escapes nothing in what servers say; control bytes are the syslog daemon's.
+fn on_one_line(text: &[u8]) -> Vec<u8> {
+    text.iter().copied().filter(|byte| !byte.is_ascii_control()).collect()
+}
+
+const OPENSMTPD: &[Template] = &[
+    Template {
+        dialect: Dialect::OpenSmtpd,
+        lines: "Nov 21 20:00:02 mx1 smtpd[500]: 3f2c9a1b00d4e5f7 mta delivery \
+                evpid=8a1b2c3d4e5f6072 from=<n@s.example> to=<b@b.example> rcpt=<-> \
+                source=\"192.0.2.7\" relay=\"192.0.2.10 (mx.b.example)\" delay=1m4s \
+                result=\"PermFail\" stat=\"550-5.1.1 @@\"",
+        quote: on_one_line,
+    },
+    Template {
+        dialect: Dialect::OpenSmtpd,
+        lines: "Nov 21 20:00:02 mx1 smtpd[500]: 3f2c9a1b00d4e5f7 mta delivery \
+                evpid=8a1b2c3d4e5f6072 from=<\"@@\"@s.example> to=<\"@@\"@b.example> \
+                rcpt=<\"@@\"@c.example> source=\"192.0.2.7\" relay=\"192.0.2.10 (mx.b.example)\" \
+                delay=1m4s result=\"Ok\" stat=\"250 2.0.0 ok\"",
+        quote: in_quotes,
+    },
+    Template {
+        dialect: Dialect::OpenSmtpd,
+        lines: "Nov 21 20:00:02 mx1 smtpd[500]: 3f2c9a1b00d4e5f7 mta connecting \
+                address=smtp://192.0.2.10:25 host=mx.b.example\n\
+                Nov 21 20:00:02 mx1 smtpd[500]: 3f2c9a1b00d4e5f7 mta error reason=BANNER \
+                rejected: 421 4.7.0 @@",
+        quote: on_one_line,
+    },
+    Template {
+        dialect: Dialect::OpenSmtpd,
+        lines: "Nov 21 20:00:02 mx1 smtpd[500]: 3f2c9a1b00d4e5f7 smtp failed-command \
+                command=\"RCPT TO:<@@>\" result=\"501 5.1.3 Recipient address syntax error\"",
+        quote: on_one_line,
+    },
+    Template {
+        dialect: Dialect::OpenSmtpd,
+        lines: "Nov 21 20:00:05 mx1 smtpd[500]: relay: Expire for 8a1b2c3d4e5f6075: \
+                from=<\"@@\"@s.example>, to=<e@b.example>, rcpt=<->, delay=4d, stat=@@",
+        quote: in_quotes,
+    },
+];
+
 /// Exim takes only letters, digits, hyphens and dots there, and an address in brackets.
 fn helo(text: &[u8]) -> Vec<u8> {
     text.iter()
@@ -176,7 +220,7 @@ fn helo(text: &[u8]) -> Vec<u8> {
 }
 
 fn templates() -> impl Iterator<Item = &'static Template> {
-    [EXIM, SENDMAIL].into_iter().flatten()
+    [EXIM, SENDMAIL, OPENSMTPD].into_iter().flatten()
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod http;
 mod inputs;
 mod postfix_hostile;
 mod postfix_lines;
+mod opensmtpd_truth;
 mod postfix_truth;
 mod providers;
 mod replies;

@@ -59,7 +59,9 @@ impl Log {
         let kind = match reading {
             Reading::Attempt(attempt) => {
                 *self.outcomes.entry(attempt.outcome).or_default() += 1;
-                self.answer(attempt.recipient.domain, &attempt.answer);
+                if !attempt.answer_counted {
+                    self.answer(attempt.recipient.domain, &attempt.answer);
+                }
                 "attempt"
             }
             Reading::HostReply(reply) => {
