@@ -63,7 +63,7 @@ impl Retry {
         match self {
             Self::Yes => "Yes. The mail server tries again by itself, with growing pauses.",
             Self::Later => "Perhaps: send it again in hours or days.",
-            Self::AfterChange => "Only when the cause is mended. Until then each attempt harms.",
+            Self::AfterChange => "Only once the cause is mended.",
             Self::No => "No. The answer will not change.",
             Self::None => "There is nothing to retry.",
         }

@@ -1,12 +1,14 @@
 //! The commands, one file each.
 
 mod output;
+mod object;
 mod log;
 mod tables;
 mod setup;
 mod notify;
 mod serve;
 mod replay;
+mod explain;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Read finished logs and print what is in them
     Replay(replay::Arguments),
+    /// Decode a code, a reply or a log line
+    Explain(explain::Arguments),
 }
 
 /// Runs the command that was typed. The code is 0, 1 where something went wrong, 64 where the
@@ -61,6 +65,7 @@ pub fn run() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         None => serve::run(&cli.serve),
     };

@@ -24,6 +24,7 @@ mod text;
 use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
 use crate::envelope::Record;
 
+pub use failure::cause as named_cause;
 pub use recognise::{Evidence, Recognised};
 
 /// What a line says about the mail that we sent or refused.

@@ -1,6 +1,7 @@
 //! Every code has a meaning, a cause and a remedy, and what providers mean by them goes first.
 
 use super::*;
+use crate::reason::{Classifier, Refusal};
 use crate::smtp::ReplyCode;
 
 fn enhanced(text: &str) -> EnhancedStatusCode {
@@ -171,4 +172,61 @@ fn a_reply_of_the_fourth_class_is_always_tried_again() {
         assert_ne!(retry.after(5), Retry::Yes);
         assert_eq!(retry.after(2), Retry::None);
     }
+}
+
+#[test]
+fn the_reason_of_a_code_is_the_one_that_is_counted_for_it() {
+    let (catalogue, providers) = (Catalogue::builtin(), Providers::builtin());
+    let mut classifier = Classifier::builtin(&providers);
+    let mut counted = |provider: &str, code: Option<&str>, enhanced: Option<String>| {
+        let text = [code, enhanced.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let code = code.and_then(|code| ReplyCode::parse(code.as_bytes()));
+        let enhanced = enhanced.as_deref().map(self::enhanced);
+        classifier
+            .classify(&Refusal {
+                provider: providers.id(provider).unwrap(),
+                inbound: false,
+                code,
+                enhanced,
+                cause: None,
+                phase: None,
+                text: text.as_bytes(),
+            })
+            .reason
+    };
+    let mut differing = Vec::new();
+    for row in catalogue.codes() {
+        let Some(expected) = row.reason else { continue };
+        let provider = row.providers.first().map_or("other", String::as_str);
+        for name in row.name.split(", ") {
+            let found = match row.kind {
+                CodeKind::Basic if !name.starts_with(['4', '5']) || name.ends_with('x') => continue,
+                CodeKind::Basic => counted(provider, Some(name), None),
+                CodeKind::Enhanced if !row.standard => continue,
+                CodeKind::Enhanced | CodeKind::Vendor => {
+                    let code = name.split('-').next().unwrap().replacen('x', "5", 1);
+                    match EnhancedStatusCode::parse(code.as_bytes()) {
+                        Some((_, length)) if length == code.len() => {
+                            counted(provider, None, Some(code))
+                        }
+                        _ => continue,
+                    }
+                }
+            };
+            if found != expected {
+                differing.push(format!("{name} at {provider}"));
+            }
+        }
+    }
+    // Here the rules want words beside the code: these replies always have some.
+    let by_words = [
+        "4.2.1 at gmail",
+        "x.5.4 at gmail",
+        "4.7.0 at gmail",
+        "5.1.90 at microsoft365",
+        "5.5.0 at outlook",
+        "x.7.9 at yahoo",
+    ];
+    differing.retain(|name| !by_words.contains(&name.as_str()));
+    assert_eq!(differing, Vec::<String>::new());
 }

@@ -93,8 +93,8 @@ const WORDS: &[(&str, NoReply)] = &[
     ("failed to establish connection", NoReply::Unreachable),
 ];
 
-/// The cause that a text names, if it names one.
-pub(super) fn cause(text: &[u8]) -> Option<NoReply> {
+/// Why no reply came back, if the words of a text name a cause.
+pub fn cause(text: &[u8]) -> Option<NoReply> {
     static MATCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         AhoCorasick::builder()
             .match_kind(MatchKind::Standard)

@@ -16,6 +16,7 @@ mod config;
 mod corpus;
 mod dialects;
 mod exim_truth;
+mod explain;
 mod http;
 mod inputs;
 mod postfix_hostile;
