@@ -7,6 +7,7 @@ mod tables;
 mod setup;
 mod notify;
 mod serve;
+mod check;
 mod replay;
 mod explain;
 
@@ -46,6 +47,8 @@ struct Cli {
 enum Command {
     /// Follow the logs and answer scrapes; so does the program without a command
     Serve(serve::Arguments),
+    /// Read the configuration and the tables, and print what would be followed
+    Check(check::Arguments),
     /// Read finished logs and print what is in them
     Replay(replay::Arguments),
     /// Decode a code, a reply or a log line
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
         None => serve::run(&cli.serve),
     };
     done.unwrap_or_else(Failure::report)

@@ -141,10 +141,10 @@ impl Replay {
 
     /// Writes what was counted.
     fn write(&self, output: Output, out: &mut impl Write) -> io::Result<()> {
-        let lists = self.pipeline.classifier().lists();
-        let metrics = |format| exposition::counts(&self.ledger, lists, format);
+        let classifier = self.pipeline.classifier();
+        let metrics = |format| exposition::counts(&self.ledger, classifier.lists(), format);
         match output {
-            Output::Table => table::write(out, &self.ledger),
+            Output::Table => table::write(out, &self.ledger, classifier),
             Output::Metrics => out.write_all(metrics(Format::Text).as_bytes()),
             Output::Openmetrics => out.write_all(metrics(Format::OpenMetrics).as_bytes()),
             Output::Json => Ok(()),

@@ -24,6 +24,11 @@ impl ConfigFile {
         });
         Ok(Config::load(self.path.as_deref(), variables)?)
     }
+
+    /// The path, if one was given.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
 }
 
 /// Takes the usual logs where the configuration names no source.

@@ -13,11 +13,13 @@ use crate::reason::Classifier;
 
 /// Reads and compiles them.
 pub(super) fn load(config: &Config) -> Result<(Providers, Classifier), Failure> {
-    let tables = read(&config.providers.files)?;
-    let tables: Vec<_> = tables.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
-    let builtin = if config.providers.builtin { Builtin::Extended } else { Builtin::Replaced };
-    let providers = Providers::load(&tables, builtin, config.providers.tracked.as_deref())?;
-    let classifier = Classifier::builtin(&providers);
+    let builtin = |builtin| if builtin { Builtin::Extended } else { Builtin::Replaced };
+    let (providers, replies) = (&config.providers, &config.replies);
+    let tables = read(&providers.files)?;
+    let tracked = providers.tracked.as_deref();
+    let providers = Providers::load(&named(&tables), builtin(providers.builtin), tracked)?;
+    let tables = read(&replies.files)?;
+    let classifier = Classifier::load(&named(&tables), builtin(replies.builtin), &providers)?;
     Ok((providers, classifier))
 }
 
@@ -30,6 +32,10 @@ pub(super) fn hash(config: &Config) -> Result<u64, Failure> {
         hash.update(text.as_bytes());
     }
     Ok(hash.digest())
+}
+
+fn named(tables: &[(String, String)]) -> Vec<(&str, &str)> {
+    tables.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect()
 }
 
 /// The name and text of each file.

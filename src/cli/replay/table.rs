@@ -6,7 +6,9 @@ use std::io::{self, Write};
 
 use crate::ledger::{Ledger, Row, Series};
 use crate::mta::LineKind;
+use crate::reason::{Classifier, Template};
 use crate::smtp::CodeClass;
+use crate::telemetry::mask;
 
 /// How many codes or providers are named in one row.
 const NAMED: usize = 4;
@@ -17,14 +19,19 @@ const ROWS: usize = 12;
 type Counts = BTreeMap<String, u64>;
 
 /// Writes all of it.
-pub(super) fn write(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut impl Write,
+    ledger: &Ledger,
+    classifier: &Classifier,
+) -> io::Result<()> {
     let summary = Summary::new(ledger);
     write_replies(out, &summary)?;
     write_outcomes(out, &summary)?;
     write_by_provider(out, "refused or failed because of", &summary.reasons)?;
     write_by_provider(out, "no connection because of", &summary.failures)?;
     write_inbound(out, ledger)?;
-    write_lines(out, ledger)
+    write_lines(out, ledger)?;
+    write_unclassified(out, &classifier.unclassified_templates())
 }
 
 /// The counters in the order of the page.
@@ -201,6 +208,22 @@ fn write_lines(out: &mut impl Write, ledger: &Ledger) -> io::Result<()> {
         writeln!(out, "To see what was unreadable: --output json, kind \"unreadable\".")?;
     }
     Ok(())
+}
+
+/// The replies that rules are missing for.
+fn write_unclassified(out: &mut impl Write, templates: &[Template]) -> io::Result<()> {
+    if templates.is_empty() {
+        return Ok(());
+    }
+    let mut grid = Grid::new(&["times", "most frequent replies that no rule knows"], &[0]);
+    for template in templates.iter().take(ROWS) {
+        // A count that may be too large says so.
+        let about = if template.error > 0 { "<=" } else { "" };
+        let text = mask(template.text.as_bytes());
+        grid.row(vec![format!("{about}{}", template.count), text]);
+    }
+    writeln!(out)?;
+    grid.write(out)
 }
 
 /// `250: 12, 421: 3, ...`, the most frequent ones.
