@@ -197,7 +197,6 @@ pub struct Dialects {
     forced: Option<Dialect>,
     #[serde(skip)]
     shaped: Option<Dialect>,
-    #[serde(skip)]
     postfix: postfix::Postfix,
     exim: exim::Exim,
     sendmail: sendmail::Sendmail,

@@ -32,7 +32,8 @@ pub(super) use daemon::Daemon;
 const QUEUE_ID_MAX: usize = 40;
 
 /// What has to be remembered from line to line.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub(super) struct Postfix {
     recent: Recent,
 }
