@@ -9,6 +9,7 @@ mod notify;
 mod serve;
 mod check;
 mod replay;
+mod demo;
 mod explain;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Command {
     Check(check::Arguments),
     /// Read finished logs and print what is in them
     Replay(replay::Arguments),
+    /// See it work: made-up Postfix traffic with an incident, followed and served on loopback
+    Demo(demo::Arguments),
     /// Decode a code, a reply or a log line
     Explain(explain::Arguments),
 }
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),

@@ -36,6 +36,13 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+impl Arguments {
+    /// Warnings and errors only: for commands that print something else.
+    pub(super) fn warnings() -> Self {
+        Self { level: Level::Warn, format: Format::Text }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
     Debug,

@@ -23,6 +23,7 @@ mod postfix_hostile;
 mod postfix_lines;
 mod opensmtpd_truth;
 mod postfix_truth;
+mod program;
 mod providers;
 mod readme;
 mod replies;
