@@ -12,9 +12,10 @@ mod tag;
 mod timestamp;
 
 use shape::Shape;
-use tag::Host;
+use tag::{Host, Programs};
 
 pub use container::{Container, Parts, Peeled};
+pub use tag::Skim;
 pub use timestamp::{leading_stamp, timestamp};
 
 /// A log line without its wrapping.
@@ -49,13 +50,43 @@ enum Family {
 ///
 /// It remembers the shape of the last header, for lines of one file have the same: that makes the
 /// usual line cheap and never changes the result.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unwrapper {
     shape: Shape,
     host: Host,
+    programs: Programs,
+    skims: fn(&[u8]) -> Option<Skim>,
+}
+
+impl Default for Unwrapper {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
 }
 
 impl Unwrapper {
+    /// An unwrapper that can also say of most lines at a glance that they are never counted: `skims`
+    /// has what tells it, for a program of that name.
+    pub fn new(skims: fn(&[u8]) -> Option<Skim>) -> Self {
+        Self {
+            shape: Shape::default(),
+            host: Host::default(),
+            programs: Programs::default(),
+            skims,
+        }
+    }
+
+    /// The time stamp of a line that is never counted, if that can be told at a glance. For any
+    /// other line the answer is `None`, and that says nothing.
+    #[inline]
+    pub fn skim<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        if !self.shape.fits(line) || self.shape.family() != Family::Tagged {
+            return None;
+        }
+        let (stamp, rest) = self.shape.cut(line)?;
+        self.programs.skim(self.host.skip(rest)?).then_some(stamp)
+    }
+
     /// The record in `line`, which has no line end.
     #[inline]
     pub fn unwrap<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
@@ -85,7 +116,7 @@ impl Unwrapper {
         let family = self.shape.family();
         let (host, rest) = self.host.cut(rest, family)?;
         let (program, pid, message) = match family {
-            Family::Tagged => tag::tagged(rest)?,
+            Family::Tagged => self.programs.cut(rest, self.skims)?,
             Family::Structured => tag::structured(rest)?,
         };
         let (repeat, message) = tag::repeated(message);

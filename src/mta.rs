@@ -22,7 +22,7 @@ mod stamp;
 mod text;
 
 use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
-use crate::envelope::Record;
+use crate::envelope::{Record, Skim};
 
 pub use failure::cause as named_cause;
 pub use recognise::{Evidence, Recognised};
@@ -188,6 +188,11 @@ label! {
 /// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
 pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
 
+/// What says at a glance that a message of this program is never counted, where there is such.
+pub fn skims(program: &[u8]) -> Option<Skim> {
+    postfix::Daemon::of(program).and_then(postfix::Daemon::skim)
+}
+
 /// The dialects of one stream of lines, with what they remember from one line to the next. What
 /// must outlive the process is what serde writes.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -213,15 +218,28 @@ impl Dialects {
 
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
+    #[inline]
     pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
-        let daemon = postfix::Daemon::of(record.program);
-        let dialect = match (self.forced, daemon) {
-            (Some(forced), _) => Some(forced),
-            (None, Some(_)) => Some(Dialect::Postfix),
-            (None, None) => self.recognise_other(record).map(|(dialect, _)| dialect),
-        };
+        // Postfix writes most of the lines that are read, so it is asked first, and alone.
+        if self.forced.is_none()
+            && let Some(daemon) = postfix::Daemon::of(record.program)
+        {
+            return (Some(Dialect::Postfix), self.postfix.read(daemon, record, out));
+        }
+        self.read_other(record, out)
+    }
+
+    #[inline(never)]
+    fn read_other(
+        &mut self,
+        record: &Record<'_>,
+        out: &mut Out<'_>,
+    ) -> (Option<Dialect>, LineKind) {
+        let dialect =
+            self.forced.or_else(|| self.recognise_other(record).map(|(dialect, _)| dialect));
         let kind = match dialect {
             Some(Dialect::Postfix) => {
+                let daemon = postfix::Daemon::of(record.program);
                 self.postfix.read(daemon.unwrap_or(postfix::Daemon::Unnamed), record, out)
             }
             Some(Dialect::Exim) => self.exim.read(record, out),

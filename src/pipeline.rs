@@ -10,7 +10,7 @@ use crate::attempt::{
 };
 use crate::envelope::{Container, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
-use crate::mta::{Dialect, Dialects, LineKind, Out, Reading};
+use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use expiry::Waiting;
@@ -41,7 +41,8 @@ impl Stream {
         Self {
             source,
             container: Container::default(),
-            unwrapper: Unwrapper::default(),
+            // A forced dialect may see in a line what Postfix does not.
+            unwrapper: dialect.map_or(Unwrapper::new(mta::skims), |_| Unwrapper::default()),
             dialects: Dialects::new(dialect),
             last_stamp: Vec::new(),
         }
@@ -132,6 +133,7 @@ impl Pipeline {
         observer: &mut impl Observer,
     ) {
         let mut kinds = [0u64; LineKind::COUNT];
+        let mut irrelevant = 0;
         // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
         let mut start = 0;
@@ -142,11 +144,19 @@ impl Pipeline {
         for end in ends {
             let line = chunk.get(start..end).unwrap_or_default();
             start = end + 1;
+            if let Some(skimmed) = stream.unwrapper.skim(line) {
+                stamp = skimmed;
+                irrelevant += 1;
+                continue;
+            }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let kind = self.line(stream, ledger, line, &mut stamp, observer);
             if let Some(count) = kinds.get_mut(kind.index()) {
                 *count += 1;
             }
+        }
+        if let Some(count) = kinds.get_mut(LineKind::Irrelevant.index()) {
+            *count += irrelevant;
         }
         if !stamp.is_empty() {
             replace(&mut stream.last_stamp, stamp);

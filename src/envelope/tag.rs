@@ -6,22 +6,48 @@ use super::Family;
 const NAME_MAX: usize = 255;
 /// The longest process id.
 const PID_MAX: usize = 20;
-/// How many bytes of the last host name are remembered.
-const HOST_REMEMBERED: usize = 64;
+/// How many bytes of a name that was seen are remembered, with the byte that ends it.
+const REMEMBERED: usize = 32;
+/// How many programs are remembered: those that write nearly all lines of a mail log.
+const PROGRAMS_REMEMBERED: usize = 6;
 
-/// The last host name, which needs no second look.
-#[derive(Debug)]
-pub(super) struct Host {
-    /// The name and the space after it.
-    bytes: [u8; HOST_REMEMBERED],
-    /// 0 before the first name.
+/// The beginning of a text that was seen before, and is recognised at the price of a few vector
+/// instructions.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    bytes: [u8; REMEMBERED],
+    /// `0xff` where a byte counts.
+    mask: [u8; REMEMBERED],
+    /// 0 before there is anything.
     length: usize,
 }
 
-impl Default for Host {
-    fn default() -> Self {
-        Self { bytes: [0; HOST_REMEMBERED], length: 0 }
+impl Known {
+    /// `None` if it is too long to be remembered.
+    fn new(beginning: &[u8]) -> Option<Self> {
+        let mut known = Self { length: beginning.len(), ..Self::default() };
+        known.bytes.get_mut(..beginning.len())?.copy_from_slice(beginning);
+        known.mask.get_mut(..beginning.len())?.fill(u8::MAX);
+        Some(known)
     }
+
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        let Some(text) = text.first_chunk::<REMEMBERED>() else { return false };
+        // No early exit: the compiler makes a few vector instructions of this.
+        let mut wrong = 0;
+        for ((byte, wanted), mask) in text.iter().zip(&self.bytes).zip(&self.mask) {
+            wrong |= (byte ^ wanted) & mask;
+        }
+        wrong == 0 && self.length > 0
+    }
+}
+
+/// The last host name, which needs no second look.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// The name and the space after it.
+    known: Known,
 }
 
 impl Host {
@@ -35,17 +61,95 @@ impl Host {
         text: &'a [u8],
         family: Family,
     ) -> Option<(&'a [u8], &'a [u8])> {
-        let known = self.bytes.get(..self.length).filter(|known| !known.is_empty());
-        if let Some(rest) = known.and_then(|known| text.strip_prefix(known)) {
-            return Some((text.get(..self.length - 1)?, rest));
+        if self.known.begins(text) {
+            let length = self.known.length;
+            return Some((text.get(..length - 1)?, text.get(length..)?));
         }
+        self.cut_anew(text, family)
+    }
+
+    /// What follows the host name and its space, if it is the one that is remembered.
+    #[inline]
+    pub(super) fn skip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        if self.known.begins(text) { text.get(self.known.length..) } else { None }
+    }
+
+    #[inline(never)]
+    fn cut_anew<'a>(&mut self, text: &'a [u8], family: Family) -> Option<(&'a [u8], &'a [u8])> {
         let (host, rest) = new_host(text, family)?;
-        let length = host.len() + 1;
-        if let Some(bytes) = self.bytes.get_mut(..length).filter(|_| !host.is_empty()) {
-            bytes.copy_from_slice(text.get(..length)?);
-            self.length = length;
+        if !host.is_empty()
+            && let Some(known) = text.get(..=host.len()).and_then(Known::new)
+        {
+            self.known = known;
         }
         Some((host, rest))
+    }
+}
+
+/// Says at a glance that a message of one program is never counted.
+pub type Skim = fn(&[u8]) -> bool;
+
+/// The programs that wrote the last lines.
+#[derive(Debug, Default)]
+pub(super) struct Programs {
+    known: [Program; PROGRAMS_REMEMBERED],
+    next: usize,
+}
+
+#[derive(Debug, Default)]
+struct Program {
+    /// Its name with the bracket after it.
+    tag: Known,
+    skim: Option<Skim>,
+}
+
+impl Programs {
+    /// Program, process id and message of `program[pid]: message` or `program: message`.
+    #[inline]
+    pub(super) fn cut<'a>(
+        &mut self,
+        text: &'a [u8],
+        skims: fn(&[u8]) -> Option<Skim>,
+    ) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        for Program { tag, .. } in &self.known {
+            if tag.begins(text) {
+                let program = text.get(..tag.length - 1)?;
+                let (pid, message) = process(text.get(tag.length..)?)?;
+                return Some((program, pid, message));
+            }
+        }
+        self.cut_anew(text, skims)
+    }
+
+    /// Whether `program[pid]: message` is of a program that is remembered, and never counted.
+    #[inline]
+    pub(super) fn skim(&self, text: &[u8]) -> bool {
+        let skimmed =
+            self.known.iter().find(|program| program.tag.begins(text)).and_then(|program| {
+                let (_, message) = process(text.get(program.tag.length..)?)?;
+                Some((program.skim?)(message))
+            });
+        skimmed == Some(true)
+    }
+
+    #[inline(never)]
+    fn cut_anew<'a>(
+        &mut self,
+        text: &'a [u8],
+        skims: fn(&[u8]) -> Option<Skim>,
+    ) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        let found = tagged(text)?;
+        let (program, ..) = found;
+        let beginning = text
+            .get(..=program.len())
+            .filter(|beginning| beginning.ends_with(b"[") && beginning.starts_with(program));
+        if let Some(tag) = beginning.and_then(Known::new) {
+            if let Some(slot) = self.known.get_mut(self.next) {
+                *slot = Program { tag, skim: skims(program) };
+            }
+            self.next = (self.next + 1) % PROGRAMS_REMEMBERED;
+        }
+        Some(found)
     }
 }
 
@@ -70,9 +174,8 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Program, process id and message of `program[pid]: message` or `program: message`.
-#[inline]
-pub(super) fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// What [`Programs::cut`] finds, without its memory.
+fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (program, rest) = name(text)?;
     // syslogd of BusyBox has the priority as a word before the tag.
     let (program, rest) = match rest.split_first()? {
@@ -81,11 +184,7 @@ pub(super) fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     };
     match rest.first()? {
         b'[' => {
-            let near = rest.get(..PID_MAX).unwrap_or(rest);
-            let end = memchr::memchr(b']', near)?;
-            let (pid, rest) = (rest.get(1..end)?, rest.get(end + 1..)?);
-            let rest = rest.strip_prefix(b":").unwrap_or(rest);
-            let message = rest.strip_prefix(b" ").unwrap_or(rest);
+            let (pid, message) = process(rest.get(1..)?)?;
             Some((program, pid, message))
         }
         b':' => {
@@ -96,8 +195,17 @@ pub(super) fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     }
 }
 
-/// A program's name, and what follows it. A message that starts with a bracket has none before it.
+/// Process id and message of `pid]: message`.
 #[inline]
+fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    // A process id is a few bytes: a loop is faster than a search.
+    let end = text.iter().take(PID_MAX).position(|byte| *byte == b']')?;
+    let (pid, rest) = (text.get(..end)?, text.get(end + 1..)?);
+    let rest = rest.strip_prefix(b":").unwrap_or(rest);
+    Some((pid, rest.strip_prefix(b" ").unwrap_or(rest)))
+}
+
+/// A program's name, and what follows it. A message that starts with a bracket has none before it.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..=NAME_MAX).unwrap_or(text);
     let end = memchr::memchr3(b'[', b':', b' ', near)?;

@@ -233,16 +233,34 @@ fn local(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
 /// The queue id of a message and what follows it; empty where the message begins without one.
 #[inline]
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
-    let near = message.get(..QUEUE_ID_MAX).unwrap_or(message);
-    let found = memchr::memchr(b':', near).and_then(|end| {
-        let (id, rest) = message.split_at_checked(end)?;
-        Some((id, rest.strip_prefix(b": ")?))
-    });
+    let near = message.iter().take(QUEUE_ID_MAX);
+    let length =
+        near.take_while(|byte| ALPHANUMERIC.get(usize::from(**byte)) == Some(&true)).count();
+    let found = message
+        .split_at_checked(length)
+        .and_then(|(id, rest)| Some((id, rest.strip_prefix(b": ")?)));
     match found {
         None | Some((b"" | b"warning" | b"error" | b"fatal" | b"panic" | b"statistics", _)) => {
             (b"", message)
         }
-        Some((id, text)) if id.iter().all(u8::is_ascii_alphanumeric) => (id, text),
-        Some(_) => (b"", message),
+        Some(found) => found,
     }
 }
+
+/// Which bytes may stand in a queue id: a look into a table, for every line is asked.
+const ALPHANUMERIC: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::indexing_slicing,
+            reason = "the loop ends at 255, and the compiler would say"
+        )]
+        {
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
+        }
+        byte += 1;
+    }
+    table
+};

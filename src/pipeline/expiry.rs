@@ -91,7 +91,8 @@ impl Waiting {
         if queue_id.is_empty() {
             return;
         }
-        let recipients = self.messages.get_or_insert_mut(message(source, queue_id), Vec::new);
+        let recipients =
+            self.messages.get_or_insert_mut(message(source, queue_id), || Vec::with_capacity(1));
         if let Some((_, provider)) = recipients.iter_mut().find(|(known, _)| *known == key) {
             if newer {
                 *provider = by;
