@@ -11,6 +11,7 @@ mod check;
 mod replay;
 mod demo;
 mod explain;
+mod reference;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,9 @@ enum Command {
     Demo(demo::Arguments),
     /// Decode a code, a reply or a log line
     Explain(explain::Arguments),
+    /// Print the built-in tables as Markdown
+    #[command(hide = true)]
+    Reference,
 }
 
 /// Runs the command that was typed. The code is 0, 1 where something went wrong, 64 where the
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Explain(arguments)) => explain::run(&arguments),
+        Some(Command::Reference) => reference::run(),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
         None => serve::run(&cli.serve),

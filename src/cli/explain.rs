@@ -346,6 +346,9 @@ impl Said {
         if let Some(reply) = input::quoted_reply(text) {
             return Self::reply(&reply);
         }
+        if let Some(enhanced) = input::quoted_enhanced(text) {
+            return Self::enhanced(enhanced, text);
+        }
         let cause = crate::mta::named_cause(text);
         let object = Object {
             code_class: cause.map(|_| CodeClass::None.as_str()),

@@ -60,7 +60,7 @@ impl Explanation {
         let decided = match &said.bare {
             Some(Bare::Reason(_)) => None,
             Some(_) => search.of_code(),
-            None => search.of_provider(),
+            None => search.of_their_own(),
         };
         if let (Some(_), Some(row)) = (&said.bare, decided)
             && (object.reason.is_none() || row.kind == CodeKind::Vendor)
@@ -166,12 +166,16 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    /// What the provider means by its own words and codes, as far as it agrees with the reason that
-    /// is counted.
-    fn of_provider(&self) -> Option<&'s Code> {
+    /// What is meant by words and codes that no standard has, as far as it agrees with the reason
+    /// that is counted.
+    fn of_their_own(&self) -> Option<&'s Code> {
         let agrees = |row: &&Code| self.reason.is_none_or(|reason| row.reason == Some(reason));
         let word = self.catalogue.word(self.provider, self.text).filter(agrees);
-        word.or_else(|| self.meant_by_provider().filter(agrees))
+        let own = || self.meant_by_provider().filter(agrees);
+        // A number outside the standards is what people ask about.
+        let basic = || self.catalogue.basic(self.basic.as_deref()?);
+        let folk = || basic().filter(|row| !row.standard && self.enhanced.is_none());
+        word.or_else(own).or_else(|| folk().filter(agrees))
     }
 
     fn meant_by_provider(&self) -> Option<&'s Code> {

@@ -91,6 +91,10 @@ impl<'t> Input<'t> {
         if let Some(reply) = reply_at_start(text) {
             return Self::Reply(reply);
         }
+        if let [b'1', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b':', ..] = text {
+            let code = String::from_utf8_lossy(text.get(..3).unwrap_or_default());
+            return Self::Bare(Bare::Code(code.into_owned()));
+        }
         match EnhancedStatusCode::parse(text) {
             Some((enhanced, _)) => Self::Enhanced(enhanced),
             None => Self::Other,
@@ -105,16 +109,36 @@ fn reply_at_start(text: &[u8]) -> Option<Reply<'_>> {
 }
 
 /// The reply that a text quotes, as bounces and other programs do: `smtp; 550 ...`, `said: 550
-/// ...`.
+/// ...`, `error 421`.
 pub(super) fn quoted_reply(text: &[u8]) -> Option<Reply<'_>> {
     let searched = text.get(..SEARCHED_BYTES).unwrap_or(text);
     let starts = searched.iter().enumerate().filter(|(_, byte)| b"245".contains(byte));
     starts.map(|(start, _)| start).find_map(|start| {
-        let before = searched.get(..start)?.trim_ascii_end();
-        let quoted = before.last().is_some_and(|byte| b":;<(\"'[=".contains(byte));
-        let reply = reply_at_start(text.get(start..)?)?;
-        let apart = searched.get(start.checked_sub(1)?).is_some_and(|b| !b.is_ascii_alphanumeric());
+        let before = searched.get(..start)?;
+        let apart = before.last().is_some_and(|byte| !byte.is_ascii_alphanumeric());
+        let reply = reply_at_start(text.get(start..)?).filter(|_| apart)?;
         let plain = reply.code.class() != CodeClass::Success || reply.code.get() == 250;
-        (apart && (quoted && plain || reply.enhanced.is_some())).then_some(reply)
+        (is_introduction(before) && plain || reply.enhanced.is_some()).then_some(reply)
     })
+}
+
+/// Whether what follows such a text is what somebody said.
+fn is_introduction(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    let word = text.rsplit(|byte| !byte.is_ascii_alphabetic()).next().unwrap_or_default();
+    let words: [&[u8]; 6] = [b"error", b"code", b"reply", b"response", b"returned", b"said"];
+    text.last().is_some_and(|byte| b":;<(\"'[=".contains(byte))
+        || words.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The enhanced code that stands in a text, as in `Status: 5.1.1` (RFC 3464 §2.3.4).
+pub(super) fn quoted_enhanced(text: &[u8]) -> Option<EnhancedStatusCode> {
+    let searched = text.get(..SEARCHED_BYTES).unwrap_or(text);
+    let words = searched.split(|byte| byte.is_ascii_whitespace() || b"()[]<>;,#\"'".contains(byte));
+    words
+        .filter_map(|word| {
+            EnhancedStatusCode::parse(word).filter(|(_, length)| *length == word.len())
+        })
+        .map(|(enhanced, _)| enhanced)
+        .next()
 }
