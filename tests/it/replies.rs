@@ -60,7 +60,11 @@ fn agreement(table: &str) -> (usize, usize) {
 
 #[test]
 fn replies_that_are_no_rules_example_get_the_reason_a_postmaster_would_give() {
-    let (agreed, all) = agreement(include_str!("../replies/heldout.tsv"));
-    println!("{agreed} of {all}");
-    assert!(agreed * 100 >= all * 94, "{agreed} of {all} agree");
+    for table in
+        [include_str!("../replies/heldout.tsv"), include_str!("../replies/heldout2.tsv")]
+    {
+        let (agreed, all) = agreement(table);
+        println!("{agreed} of {all}");
+        assert!(agreed * 100 >= all * 97, "{agreed} of {all} agree");
+    }
 }
