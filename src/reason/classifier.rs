@@ -94,6 +94,12 @@ impl Classifier {
         }
     }
 
+    /// Forgets what was decided before. Verdicts stay what they are; only the next ones cost more.
+    pub fn forget(&mut self) {
+        self.known = Memory::new(KNOWN_BITS);
+        self.unknown = Memory::new(UNKNOWN_BITS);
+    }
+
     /// What this refusal means. Total, and linear in the length of the text.
     pub fn classify(&mut self, refusal: &Refusal<'_>) -> Verdict {
         self.normaliser.take(&self.rules.vocabulary, refusal.code, refusal.text);

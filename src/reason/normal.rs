@@ -23,7 +23,7 @@ mod fold;
 mod shape;
 
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
-use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
+use shape::{AT, COLON, DIGIT, DOT, Join, SEPARATOR, SLASH, class};
 
 pub(super) use fold::fold;
 
@@ -45,6 +45,16 @@ pub(super) struct Vocabulary {
     families: Vec<Vec<u8>>,
     /// The last two labels of the host names that stay readable, sorted.
     zones: Vec<Vec<u8>>,
+    /// One bit for what any of `words` and `families` hashes to: most words are not there, and
+    /// need no search.
+    filter: [u64; 16],
+}
+
+/// A hash of the ends of a word.
+fn sketch(word: &[u8]) -> (usize, u64) {
+    let at = |place: usize| word.get(place).copied().map_or(0, usize::from);
+    let hash = at(0) * 31 + at(1) * 17 + at(word.len().wrapping_sub(1)) * 7 + word.len();
+    (hash / 64 % 16, 1 << (hash % 64))
 }
 
 impl Vocabulary {
@@ -54,8 +64,10 @@ impl Vocabulary {
             let letters = word.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
             if word.iter().any(u8::is_ascii_digit) {
                 insert(&mut self.words, word);
+                self.mark(word);
                 if let Some(family) = word.get(..letters).filter(|family| !family.is_empty()) {
                     insert(&mut self.families, family);
+                    self.mark(family);
                 }
             }
         }
@@ -66,12 +78,26 @@ impl Vocabulary {
         insert(&mut self.zones, zone);
     }
 
+    fn mark(&mut self, word: &[u8]) {
+        let (place, bit) = sketch(word);
+        if let Some(filter) = self.filter.get_mut(place) {
+            *filter |= bit;
+        }
+    }
+
+    fn may_know(&self, word: &[u8]) -> bool {
+        let (place, bit) = sketch(word);
+        self.filter.get(place).is_some_and(|filter| filter & bit != 0)
+    }
+
     fn knows_word(&self, word: &[u8]) -> bool {
-        self.words.binary_search_by(|known| known.as_slice().cmp(word)).is_ok()
+        self.may_know(word)
+            && self.words.binary_search_by(|known| known.as_slice().cmp(word)).is_ok()
     }
 
     fn knows_family(&self, letters: &[u8]) -> bool {
-        self.families.binary_search_by(|known| known.as_slice().cmp(letters)).is_ok()
+        self.may_know(letters)
+            && self.families.binary_search_by(|known| known.as_slice().cmp(letters)).is_ok()
     }
 
     fn knows_zone(&self, zone: &[u8]) -> bool {
@@ -134,9 +160,9 @@ impl Normaliser {
         }
     }
 
-    /// Goes from chunk to chunk: bytes between separators.
+    /// Goes through the text: runs of plain words at once, everything else chunk by chunk.
     fn chunks(&mut self, words: &Vocabulary, text: &[u8]) {
-        let mut at = 0;
+        let mut at = self.skip_codes(text);
         while let Some(&byte) = text.get(at) {
             if class(byte) & SEPARATOR != 0 {
                 if byte == b'<' && text.get(at + 1) == Some(&b'>') {
@@ -145,33 +171,55 @@ impl Normaliser {
                 at += 1;
                 continue;
             }
-            let start = at;
-            let first = class(byte);
-            let mut rest = 0;
-            at += 1;
-            while let Some(&byte) = text.get(at) {
-                let kind = class(byte);
-                if kind & SEPARATOR != 0 {
-                    break;
-                }
-                rest |= kind;
-                at += 1;
-            }
-            // One look decides for nearly all words: letters, at most the first one a capital, and
-            // perhaps a full stop.
-            let (kinds, chunk) = (first | rest, text.get(start..at).unwrap_or_default());
-            if kinds & !(LOWER | UPPER) == 0 && (rest & UPPER == 0 || rest & LOWER == 0) {
-                let angled =
-                    start > 0 && text.get(start - 1) == Some(&b'<') && text.get(at) == Some(&b'>');
-                if angled && !matches!(chunk, b"CR" | b"LF" | b"CRLF" | b"NUL") {
-                    self.mask(b"ADDR");
-                } else {
-                    self.lower(chunk);
-                }
+            let (stop, last_word) = shape::plain_run(text, at);
+            // A run ends well where a word does: before a separator, or a full stop and that.
+            let ends_a_word =
+                |at: usize| text.get(at).is_none_or(|next| class(*next) & SEPARATOR != 0);
+            let ends = ends_a_word(stop)
+                || text.get(stop).is_some_and(|stop| b".:!?".contains(stop))
+                    && ends_a_word(stop + 1);
+            let angled = last_word > 0
+                && text.get(last_word - 1) == Some(&b'<')
+                && text.get(stop) == Some(&b'>');
+            if ends && !angled {
+                self.lower(text.get(at..stop).unwrap_or_default());
+                at = stop + 1;
                 continue;
             }
-            at = self.chunk(words, text, start, at, kinds);
+            self.lower(text.get(at..last_word).unwrap_or_default());
+            at = self.odd_chunk(words, text, last_word);
         }
+    }
+
+    /// Takes in the codes that the text begins with; returns where the words begin.
+    fn skip_codes(&mut self, text: &[u8]) -> usize {
+        let own = ReplyCode::parse(text).filter(|code| self.code.is_none_or(|own| own == *code));
+        if own.is_none() || !text.get(3).is_none_or(|next| matches!(next, b' ' | b'-')) {
+            return 0;
+        }
+        let rest = text.get(4..).unwrap_or_default();
+        match EnhancedStatusCode::parse(rest) {
+            Some((enhanced, length)) if rest.get(length).is_none_or(|next| *next == b' ') => {
+                self.keep_enhanced(enhanced);
+                4 + length
+            }
+            _ => 4.min(text.len()),
+        }
+    }
+
+    /// Takes the chunk, bytes up to a separator, that begins at `start`; returns where to go on.
+    fn odd_chunk(&mut self, words: &Vocabulary, text: &[u8], start: usize) -> usize {
+        let mut kinds = 0;
+        let mut end = start;
+        while let Some(&byte) = text.get(end) {
+            let kind = class(byte);
+            if kind & SEPARATOR != 0 {
+                break;
+            }
+            kinds |= kind;
+            end += 1;
+        }
+        self.chunk(words, text, start, end, kinds)
     }
 
     /// Takes a chunk that is more than a word; returns where to go on.
@@ -219,7 +267,8 @@ impl Normaliser {
         }
         let angled =
             start > 0 && text.get(start - 1) == Some(&b'<') && text.get(end) == Some(&b'>');
-        if angled && kinds & (COLON | SLASH) == 0 {
+        let line_end = matches!(chunk, b"CR" | b"LF" | b"CRLF" | b"NUL");
+        if angled && kinds & (COLON | SLASH) == 0 && !line_end {
             self.mask(b"ADDR");
             return end;
         }
@@ -257,21 +306,27 @@ impl Normaliser {
         if length != chunk.len() {
             return false;
         }
+        self.keep_enhanced(enhanced);
+        true
+    }
+
+    fn keep_enhanced(&mut self, enhanced: EnhancedStatusCode) {
         let agrees = self.code.is_none_or(|code| code.get() / 100 == u16::from(enhanced.class));
         if self.enhanced.is_none() && agrees {
             self.enhanced = Some(enhanced);
         }
-        true
     }
 
-    /// A word of ASCII letters.
-    fn lower(&mut self, word: &[u8]) {
+    /// Words of ASCII letters, a space between two.
+    fn lower(&mut self, words: &[u8]) {
         let from = self.text.len();
-        self.text.extend_from_slice(word);
-        if let Some(word) = self.text.get_mut(from..) {
-            word.make_ascii_lowercase();
+        self.text.extend_from_slice(words);
+        if let Some(words) = self.text.get_mut(from..) {
+            words.make_ascii_lowercase();
         }
-        self.text.push(b' ');
+        if !self.text.ends_with(b" ") {
+            self.text.push(b' ');
+        }
     }
 
     /// A mask; an `ID` that follows another one is the same.

@@ -46,6 +46,65 @@ const fn classes() -> [u16; 256] {
     table
 }
 
+/// What follows what in a run of plain words, by twos: the state that a byte leads to from the state
+/// of the byte before it, or [`STOP`].
+const STATES: [[u8; 256]; 3] = states();
+const AFTER_SPACE: u8 = 0;
+const AFTER_UPPER: u8 = 1;
+const AFTER_LOWER: u8 = 2;
+const STOP: u8 = 3;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const fn states() -> [[u8; 256]; 3] {
+    let mut table = [[STOP; 256]; 3];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
+        match byte as u8 {
+            b'a'..=b'z' => {
+                table[0][byte] = AFTER_LOWER;
+                table[1][byte] = AFTER_LOWER;
+                table[2][byte] = AFTER_LOWER;
+            }
+            b'A'..=b'Z' => {
+                table[0][byte] = AFTER_UPPER;
+                table[1][byte] = AFTER_UPPER;
+            }
+            b' ' => {
+                table[1][byte] = AFTER_SPACE;
+                table[2][byte] = AFTER_SPACE;
+            }
+            _ => {}
+        }
+        byte += 1;
+    }
+    table
+}
+
+/// The run of plain words that begins at `start`: ASCII letters, no `aB` within a word, one space
+/// between two words. Returns where it ends and where its last word, perhaps an empty one, begins.
+pub(super) fn plain_run(text: &[u8], start: usize) -> (usize, usize) {
+    let mut state = AFTER_SPACE;
+    let mut word = start;
+    let mut at = start;
+    for &byte in text.get(start..).unwrap_or_default() {
+        let next = STATES
+            .get(usize::from(state))
+            .and_then(|row| row.get(usize::from(byte)))
+            .copied()
+            .unwrap_or(STOP);
+        if next == STOP {
+            break;
+        }
+        at += 1;
+        if next == AFTER_SPACE {
+            word = at;
+        }
+        state = next;
+    }
+    (at, word)
+}
+
 /// How a piece hangs together with the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Join {
@@ -73,17 +132,22 @@ pub(super) fn for_each_piece(text: &[u8], mut take: impl FnMut(&[u8], Join, bool
         };
         let run = run(text.get(at..).unwrap_or_default());
         at += run.len();
-        let humps = run.windows(2).filter(|pair| is_hump(pair)).count();
-        let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let opaque = digits == 0 && humps > 1 && run.len() < 3 * (humps + 1);
-        if humps == 0 || digits > 0 || opaque {
+        if !run.iter().any(u8::is_ascii_uppercase) {
+            take(run, join, false);
+            continue;
+        }
+        let digits = run.iter().any(u8::is_ascii_digit);
+        let turns = run.windows(2).filter(|pair| is_turn(pair)).count();
+        let opaque = !digits && turns > 1 && run.len() < 3 * (turns + 1);
+        if turns == 0 || digits || opaque {
             take(run, join, opaque);
             continue;
         }
         let mut join = join;
         let mut start = 0;
         for (place, pair) in run.windows(2).enumerate() {
-            if is_hump(pair) {
+            // One small letter begins no word of its own: `rDNS`, `eMail`.
+            if place > start && is_turn(pair) {
                 take(run.get(start..=place).unwrap_or_default(), join, false);
                 start = place + 1;
                 join = Join::Apart;
@@ -99,7 +163,7 @@ fn run(text: &[u8]) -> &[u8] {
     text.get(..length).unwrap_or_default()
 }
 
-fn is_hump(pair: &[u8]) -> bool {
+fn is_turn(pair: &[u8]) -> bool {
     matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())
 }
 
@@ -308,10 +372,12 @@ fn is_line_end(rest: &[u8]) -> bool {
 
 /// The text without what an MTA wrote around the reply, where a dialect left it.
 pub(super) fn without_frame(text: &[u8]) -> &[u8] {
-    let mut text = text;
-    if let Some(rest) = text.strip_prefix(b"delivery temporarily suspended: ") {
-        text = rest;
+    let text = without_tail(text);
+    // A reply begins with its code, and then nothing stands before it.
+    if text.first().is_none_or(u8::is_ascii_digit) && ReplyCode::parse(text).is_some() {
+        return text;
     }
+    let text = text.strip_prefix(b"delivery temporarily suspended: ").unwrap_or(text);
     let window = text.get(..text.len().min(400)).unwrap_or_default();
     let framed = text.starts_with(b"host ")
         || text.starts_with(b"SMTP error from remote mail server")
@@ -319,17 +385,26 @@ pub(super) fn without_frame(text: &[u8]) -> &[u8] {
     if framed {
         for mark in [&b" said: "[..], b" refused to talk to me: ", b"]: "] {
             if let Some(at) = memchr::memmem::find(window, mark) {
-                text = text.get(at + mark.len()..).unwrap_or_default();
-                break;
+                return text.get(at + mark.len()..).unwrap_or_default();
             }
         }
     }
-    let tail = text.get(text.len().saturating_sub(64)..).unwrap_or_default();
-    for mark in [&b"(in reply to "[..], b"Giving up on "] {
-        if let Some(at) = memchr::memmem::rfind(tail, mark) {
-            let end = text.len() - tail.len() + at;
-            return text.get(..end).unwrap_or_default();
-        }
-    }
     text
+}
+
+/// The text without Postfix' `(in reply to RCPT TO command)` or qmail's `Giving up on 192.0.2.1.`
+fn without_tail(text: &[u8]) -> &[u8] {
+    let (opening, mark) = match text.trim_ascii_end().last() {
+        Some(b')') => (b'(', &b"(in reply to "[..]),
+        Some(b'.') => (b'G', &b"Giving up on "[..]),
+        _ => return text,
+    };
+    let from = text.len().saturating_sub(64);
+    let tail = text.get(from..).unwrap_or_default();
+    match memchr::memrchr(opening, tail) {
+        Some(at) if tail.get(at..).is_some_and(|tail| tail.starts_with(mark)) => {
+            text.get(..from + at).unwrap_or_default()
+        }
+        _ => text,
+    }
 }
