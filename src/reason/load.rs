@@ -137,14 +137,16 @@ fn check_row(
     let names = row.provider.iter().map(|name| providers.id(name.get_ref()));
     let asked: Vec<ProviderId> =
         if row.provider.is_empty() { vec![ProviderId::OTHER] } else { names.flatten().collect() };
-    for example in &row.examples {
+    let own = row.examples.iter().map(|example| (example.get_ref().clone(), example.span()));
+    let alone = code_alone(row).into_iter().map(|example| (example, row.id.span()));
+    for (example, span) in own.chain(alone) {
         for provider in &asked {
-            let verdict = classifier.classify(&example_refusal(row, *provider, example.get_ref()));
+            let verdict = classifier.classify(&example_refusal(row, *provider, &example));
             let winner = verdict.rule.map_or("no rule", |rule| classifier.rule_name(rule));
             if winner != row.id.get_ref() {
                 let id = row.id.get_ref();
                 return Err(table.error(
-                    Some(example.span()),
+                    Some(span),
                     "examples",
                     format!("expected rule \"{id}\" to decide its own example, but found \"{winner}\" deciding it"),
                 ));
@@ -152,6 +154,32 @@ fn check_row(
         }
     }
     Ok(())
+}
+
+/// For a row that looks at codes alone, a reply for each of them: one that another row decides
+/// would make this row useless.
+fn code_alone(row: &Row) -> Vec<String> {
+    if !row.text.is_empty() || !row.url.is_empty() || row.regex.is_some() {
+        return Vec::new();
+    }
+    let plain = |codes: &[Spanned<String>]| -> Vec<String> {
+        codes.iter().map(|code| code.get_ref().clone()).collect()
+    };
+    let (codes, enhanced) = (plain(&row.code), plain(&row.enhanced));
+    let first = codes.first().or(enhanced.first()).map_or("5", |code| code.get(..1).unwrap_or("5"));
+    let class = if first == "x" { "5" } else { first };
+    if enhanced.is_empty() {
+        return codes.iter().map(|code| code.replace('x', "0")).collect();
+    }
+    let basic = codes.first().map_or(format!("{class}50"), |code| code.replace('x', "0"));
+    enhanced
+        .iter()
+        .map(|code| {
+            let code = code.split('-').next().unwrap_or_default();
+            let code = code.replacen("x.", &format!("{class}."), 1).replace('x', "99");
+            format!("{}{} {code}", code.get(..1).unwrap_or("5"), basic.get(1..).unwrap_or("50"))
+        })
+        .collect()
 }
 
 /// The example as it would come from a log.
@@ -214,8 +242,10 @@ impl<'p> Loader<'p> {
                 None => {}
             }
             let rule = self.rule(table, row, user)?;
-            let same = |other: &&Placed| same_conditions(&other.rule, &rule);
-            if let Some(other) = self.placed.iter().find(same).filter(|_| !user) {
+            let same = |other: &&Placed| {
+                (other.stage == Stage::User) == user && same_conditions(&other.rule, &rule)
+            };
+            if let Some(other) = self.placed.iter().find(same) {
                 let problem = format!(
                     "expected a row of its own, but found the conditions of \"{}\" again",
                     other.rule.id
@@ -458,6 +488,121 @@ mod tests {
         for row in Table::new("replies.toml", BUILTIN).parse::<File>().unwrap().rule {
             for name in &row.provider {
                 assert!(providers.id(name.get_ref()).is_some(), "{}: {name:?}", row.id.get_ref());
+            }
+        }
+    }
+
+    fn refused(text: &str) -> String {
+        let table = [("mine.toml", text)];
+        let loaded = Classifier::load(&table, Builtin::Extended, &Providers::builtin());
+        loaded.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_users_table_is_refused_with_its_line() {
+        let row = |keys: &str| format!("[[rule]]\nid = \"mine\"\nsource = \"us\"\n{keys}");
+        let spam = "reason = \"spam_content\"\n";
+        for (keys, problem) in [
+            ("reason = \"spammy\"", "mine.toml:4: reason: expected a reason, but found \"spammy\""),
+            (
+                &format!("{spam}provider = [\"gmial\"]\ncode = [\"550\"]"),
+                "mine.toml:5: provider: expected a provider of the table, but found \"gmial\"",
+            ),
+            (&format!("{spam}txt = [\"a b\"]"), "mine.toml:5: txt: unknown field `txt`"),
+            (
+                &format!("{spam}phase = [\"connect\"]"),
+                "mine.toml:2: mine: expected `text`, `url`, `code`, `enhanced` or `cause`, but found none",
+            ),
+            (
+                &format!("{spam}text = [\"a b\"]"),
+                "mine.toml:2: mine: expected at least one example",
+            ),
+            (
+                &format!("{spam}text = [\"Bad Words\"]\nexamples = [\"550 bad words\"]"),
+                "mine.toml:5: text: expected words in lower case",
+            ),
+            (
+                &format!("{spam}text = [\"(one|two\"]\nexamples = [\"550 one\"]"),
+                "mine.toml:5: text: expected a `)` after `(`, but found none",
+            ),
+            (
+                &format!("{spam}code = [\"5x0\", \"six\"]"),
+                "mine.toml:5: code: expected a code such as 550, 55x or 5xx, but found \"six\"",
+            ),
+            (
+                &format!("{spam}code = [\"550\"]\nregex = \"(\""),
+                "mine.toml:6: regex: regex parse error",
+            ),
+            (
+                &format!(
+                    "{spam}text = [\"hello there\"]\nexamples = [\n  \"550 hello there\",\n  \"550 hello you\",\n]"
+                ),
+                "mine.toml:8: examples: expected rule \"mine\" to decide its own example, but found \"no rule\"",
+            ),
+        ] {
+            let found = refused(&row(keys));
+            assert!(found.starts_with(problem), "{keys}\n{found}");
+        }
+        let twice = format!("{0}{spam}code = [\"550\"]\n{0}{spam}code = [\"551\"]", row(""));
+        assert!(
+            refused(&twice).contains("expected an id that no other row has"),
+            "{}",
+            refused(&twice)
+        );
+    }
+
+    #[test]
+    fn a_users_row_goes_first_and_may_stand_in_for_a_built_in_one() {
+        let providers = Providers::builtin();
+        let text = "
+            [[rule]]
+            id = \"gmail-no-such-user\"
+            reason = \"mailbox_disabled\"
+            provider = [\"gmail\"]
+            text = [\"tried to reach does not exist\"]
+            examples = [\"550 5.1.1 The email account that you tried to reach does not exist.\"]
+            source = \"us\"
+        ";
+        let mut classifier =
+            Classifier::load(&[("mine.toml", text)], Builtin::Extended, &providers).unwrap();
+        let verdict = classifier.classify(&Refusal {
+            provider: providers.id("gmail").unwrap(),
+            inbound: false,
+            code: crate::smtp::ReplyCode::new(550),
+            enhanced: None,
+            cause: None,
+            phase: None,
+            text: b"550 5.1.1 The email account that you tried to reach does not exist",
+        });
+        assert_eq!(verdict.reason, Reason::MailboxDisabled);
+        assert_eq!(classifier.rule_name(verdict.rule.unwrap()), "gmail-no-such-user");
+    }
+
+    #[test]
+    fn no_text_brings_about_the_verdict_of_another_provider() {
+        let providers = Providers::builtin();
+        let mut classifier = Classifier::builtin(&providers);
+        let table = Table::new("replies.toml", BUILTIN);
+        let rows = table.parse::<File>().unwrap().rule;
+        let own: BTreeMap<&str, Vec<&str>> = rows
+            .iter()
+            .map(|row| {
+                let names = row.provider.iter().map(|name| name.get_ref().as_str());
+                (row.id.get_ref().as_str(), names.collect())
+            })
+            .collect();
+        for row in rows.iter().filter(|row| !row.provider.is_empty()) {
+            for example in &row.examples {
+                for other in ["other", "gmail", "outlook", "yahoo", "strato"] {
+                    let id = providers.id(other).unwrap();
+                    let verdict = classifier.classify(&example_refusal(row, id, example.get_ref()));
+                    let winner = verdict.rule.map_or("", |rule| classifier.rule_name(rule));
+                    let scope = own.get(winner).filter(|scope| !scope.is_empty());
+                    assert!(
+                        scope.is_none_or(|scope| scope.contains(&other)),
+                        "{winner} at {other}"
+                    );
+                }
             }
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Vocabulary {
     words: Vec<Vec<u8>>,
     /// The letters before the digits of such words, sorted: with `s3150` known, `s3140` stays too.
     families: Vec<Vec<u8>>,
+    /// The first three digits of numbers of four, sorted: with `120*` known, `1205` stays.
+    numbers: Vec<Vec<u8>>,
     /// The last two labels of the host names that stay readable, sorted.
     zones: Vec<Vec<u8>>,
     /// One bit for what any of `words` and `families` hashes to: most words are not there, and
@@ -63,7 +65,8 @@ impl Vocabulary {
         for word in literal.split(|&byte| byte == b' ') {
             let letters = word.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
             if word.iter().any(u8::is_ascii_digit) {
-                insert(&mut self.words, word);
+                let open = literal.ends_with(word) && word.len() == 3 && letters == 0;
+                insert(if open { &mut self.numbers } else { &mut self.words }, word);
                 self.mark(word);
                 if let Some(family) = word.get(..letters).filter(|family| !family.is_empty()) {
                     insert(&mut self.families, family);
@@ -93,6 +96,12 @@ impl Vocabulary {
     fn knows_word(&self, word: &[u8]) -> bool {
         self.may_know(word)
             && self.words.binary_search_by(|known| known.as_slice().cmp(word)).is_ok()
+    }
+
+    fn knows_number(&self, number: &[u8]) -> bool {
+        let Some(first) = number.get(..3).filter(|_| number.len() == 4) else { return false };
+        self.may_know(first)
+            && self.numbers.binary_search_by(|known| known.as_slice().cmp(first)).is_ok()
     }
 
     fn knows_family(&self, letters: &[u8]) -> bool {
@@ -480,6 +489,10 @@ fn push_piece(words: &Vocabulary, piece: &[u8], out: &mut Vec<u8>) -> bool {
         }
         b"ID"
     } else if letters == 0 && ends_in_digits {
+        if words.knows_number(word) {
+            out.push(b' ');
+            return false;
+        }
         b"0"
     } else if piece.len() <= 6 && piece.first().is_some_and(u8::is_ascii_digit) {
         // `10mb`, `300s`, `2nd`: the unit stays.

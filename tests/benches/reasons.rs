@@ -16,6 +16,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     reason = "a benchmark that cannot go on ends"
 )]
 
@@ -57,10 +58,12 @@ fn refusal(provider: ProviderId, text: &str) -> Refusal<'_> {
 }
 
 /// The text with its digits, and so its ids, addresses and numbers, turned round by `by`.
-fn varied(text: &str, by: usize) -> String {
+fn varied(text: &str, by: u32) -> String {
     let (codes, rest) = text.split_at(text.len().min(10));
     let turn = |byte: char| match byte {
-        '1'..='8' if by > 0 => char::from(b'1' + (byte as u8 - b'1' + (by % 7) as u8) % 8),
+        '1'..='8' if by > 0 => {
+            char::from_digit(1 + (byte.to_digit(10).unwrap() - 1 + by) % 8, 10).unwrap()
+        }
         other => other,
     };
     // Numbers that mean something, such as enhanced codes and the providers' own, stay.
@@ -115,8 +118,9 @@ fn main() {
             }
         }
     });
-    let rounds: Vec<Vec<String>> =
-        (0..ROUNDS).map(|by| asked.iter().map(|(_, text)| varied(text, by)).collect()).collect();
+    let rounds: Vec<Vec<String>> = (0..ROUNDS as u32)
+        .map(|by| asked.iter().map(|(_, text)| varied(text, by)).collect())
+        .collect();
     let masked = median(asked.len(), |number| {
         for ((provider, _), text) in asked.iter().zip(&rounds[number]) {
             black_box(classifier.classify(&refusal(*provider, text)));

@@ -26,6 +26,7 @@ mod postfix_truth;
 mod program;
 mod providers;
 mod readme;
+mod reasons;
 mod replies;
 mod scenarios;
 mod sendmail_truth;

@@ -296,7 +296,7 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
     lower.make_ascii_lowercase();
     let two_dots = memchr::memchr(b'.', before).is_some();
     match lower.len() {
-        2 => two_dots && before.len() > 4 || !AMBIGUOUS.contains(&&*lower) && before.len() > 1,
+        2 => two_dots && before.len() > 4 || !AMBIGUOUS.contains(&&*lower),
         _ => TOP_LEVEL.contains(&&*lower),
     }
 }
