@@ -17,6 +17,7 @@ mod corpus;
 mod dialects;
 mod exim_truth;
 mod explain;
+mod exposition;
 mod http;
 mod inputs;
 mod opensmtpd_truth;

@@ -332,7 +332,7 @@ fn objects_have_exactly_these_keys_and_no_local_part() {
         let object = object.as_object().unwrap();
         assert_eq!(object.keys().map(String::as_str).collect::<BTreeSet<_>>(), keys);
         kinds.insert(object["kind"].as_str().unwrap().to_owned());
-        for (_, value) in object.iter() {
+        for (_, value) in object {
             for (at, _) in value.as_str().unwrap_or_default().match_indices('@') {
                 assert!(value.as_str().unwrap()[..at].ends_with("***"), "{line}");
             }
