@@ -187,6 +187,29 @@ fn a_configuration_is_read_anew_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let told = || {
+        let mut message = [0; 64];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let mut running = Running::start(
+        program(&["--web.listen-address", "127.0.0.1:0"])
+            .env("NOTIFY_SOCKET", &socket)
+            .env("MTA_EXPORTER_SOURCES", directory.path().join("mail.log"))
+            .env("MTA_EXPORTER_STATE__DIRECTORY", directory.path().join("state")),
+    );
+    assert_eq!(told(), "READY=1");
+    running.signal("TERM");
+    assert_eq!(told(), "STOPPING=1");
+    assert_eq!(running.wait(), 0);
+}
+
+#[test]
 fn a_port_that_is_taken_is_said_and_is_no_fault_of_the_configuration() {
     let daemon = Daemon::start();
     let output = program(&["--web.listen-address", &daemon.address])
