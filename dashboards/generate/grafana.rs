@@ -116,12 +116,11 @@ fn variable(name: &str, label: &str, one: bool) -> Value {
         "instance" => "label_values(mta_exporter_build_info{job=~\"$job\"}, instance)",
         _ => "label_values(mta_deliveries_total{job=~\"$job\", instance=~\"$instance\"}, provider)",
     };
-    let current = if one {
-        json!({})
+    let (current, all) = if one {
+        (json!({"text": "gmail", "value": "gmail", "selected": true}), "")
     } else {
-        json!({"text": ["All"], "value": ["$__all"], "selected": true})
+        (json!({"text": ["All"], "value": ["$__all"], "selected": true}), ".+")
     };
-    let all = if one { Value::Null } else { json!(".+") };
     json!({
         "name": name, "type": "query", "label": label, "datasource": datasource(),
         "query": {"query": query, "refId": name}, "definition": query, "regex": "", "hide": 0,

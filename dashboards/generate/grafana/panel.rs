@@ -50,6 +50,7 @@ impl Panel {
         panel.options = json!({
             "colorMode": "background", "graphMode": "none", "textMode": "auto", "justifyMode": "auto",
             "orientation": "auto", "wideLayout": true, "reduceOptions": last(),
+            "showPercentChange": false, "percentChangeColorMode": "standard",
         });
         panel
     }
@@ -83,7 +84,8 @@ impl Panel {
         panel.options = json!({
             "orientation": "horizontal", "displayMode": "gradient", "valueMode": "color",
             "showUnfilled": true, "minVizWidth": 8, "minVizHeight": 16, "namePlacement": "auto",
-            "sizing": "auto", "reduceOptions": last(),
+            "sizing": "auto", "maxVizHeight": 300, "reduceOptions": last(),
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": []},
         });
         panel.default("min", json!(0))
     }
@@ -93,7 +95,7 @@ impl Panel {
         let mut panel = Self::new("state-timeline", title, description);
         panel.options = json!({
             "mergeValues": true, "showValue": "never", "alignValue": "left", "rowHeight": 0.85,
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true},
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []},
             "tooltip": {"mode": "single", "sort": "none"},
         });
         panel.custom("lineWidth", json!(0)).custom("fillOpacity", json!(80))
@@ -120,10 +122,13 @@ impl Panel {
     pub(crate) fn table(title: &'static str, description: &'static str) -> Self {
         let mut panel = Self::new("table", title, description);
         panel.options = json!({
-            "showHeader": true, "cellHeight": "sm",
-            "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
+            "showHeader": true, "cellHeight": "sm", "frameIndex": 0,
         });
-        panel.custom("align", json!("auto")).custom("filterable", json!(false))
+        panel
+            .custom("align", json!("auto"))
+            .custom("filterable", json!(false))
+            .custom("inspect", json!(false))
+            .custom("cellOptions", json!({"type": "auto"}))
     }
 
     /// How many of the 24 columns it takes.
