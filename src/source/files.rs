@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bookmark::FileId;
 use super::buffer::Buffer;
-use super::follow::{Follow, FollowPosition, Round};
+use super::follow::{Follow, FollowPosition, Round, TIME_GRAIN};
 use super::siblings::{is_compressed, is_rotated};
 use super::{Earlier, Now, Origin, Position, Progress, Sink, Spec, Status};
 
@@ -22,8 +22,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_FOR_EACH: Duration = Duration::from_millis(1);
 /// How many files one source keeps open. The others are closed while they are silent.
 const OPEN_MAX: usize = 256;
-/// A file's time of the last write can lie this far before the moment of the write.
-const TIME_GRAIN: Duration = Duration::from_millis(10);
 
 /// Where reading stands in all files of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +37,8 @@ pub struct FilesPosition {
 pub struct Files {
     spec: Spec,
     follows: Vec<Follow>,
+    /// Which of them reads a file, as of the last look.
+    owners: BTreeMap<FileId, usize>,
     listing: Listing,
     cursor: usize,
     looked_at: Option<Now>,
@@ -55,6 +55,8 @@ struct Listing {
     earlier: Option<(FilesPosition, bool)>,
     /// Nothing is known of an earlier run, and nobody has looked yet.
     fresh: bool,
+    /// When the names were last looked for.
+    listed_at: Option<Duration>,
     /// Some directories cannot be listed.
     failed: bool,
 }
@@ -69,7 +71,8 @@ impl Files {
         Self {
             spec: spec.clone(),
             follows: Vec::new(),
-            listing: Listing { fresh: earlier.is_none(), earlier, failed: false },
+            owners: BTreeMap::new(),
+            listing: Listing { fresh: earlier.is_none(), earlier, listed_at: None, failed: false },
             cursor: 0,
             looked_at: None,
             listed_at: None,
@@ -80,7 +83,6 @@ impl Files {
     }
 
     pub(super) fn poll(&mut self, now: Now, buffer: &mut Buffer, sink: &mut dyn Sink) -> Progress {
-        let mut round = Round { now, spec: &self.spec, buffer, sink };
         if self.looked_at.is_none() || now.monotonic >= self.due {
             let structure = self.structure
                 || self.listed_at.is_none_or(|at| now.monotonic >= at + TICK_NOTIFIED);
@@ -89,19 +91,38 @@ impl Files {
                 self.listed_at = Some(now.monotonic);
                 self.listing.list(&self.spec, &mut self.follows, now);
             }
-            look(&mut self.follows, &mut round);
+            self.look(now, buffer, sink);
             self.looked_at = Some(now);
             self.due = now.monotonic + self.tick();
         }
         // One buffer from the next file that has something, so that none has to wait for another.
         for _ in 0..self.follows.len() {
             self.cursor = (self.cursor + 1) % self.follows.len();
-            let follow = self.follows.get_mut(self.cursor);
+            let Self { spec, follows, owners, cursor, .. } = self;
+            let is_others = |id: FileId| owners.get(&id).is_some_and(|owner| owner != cursor);
+            let mut round = Round { now, spec, buffer, sink, is_others: &is_others };
+            let follow = follows.get_mut(*cursor);
             if let Some(progress) = follow.and_then(|follow| follow.read(&mut round)) {
                 return progress;
             }
         }
         Progress::Idle
+    }
+
+    /// Looks at each followed name. A file that has several of them is read under one.
+    fn look(&mut self, now: Now, buffer: &mut Buffer, sink: &mut dyn Sink) {
+        let Self { spec, follows, owners, .. } = self;
+        owners.clear();
+        for (index, follow) in follows.iter().enumerate() {
+            owners.extend(follow.ids().map(|id| (id, index)));
+        }
+        for (index, follow) in follows.iter_mut().enumerate() {
+            let is_others = |id: FileId| owners.get(&id).is_some_and(|owner| *owner != index);
+            let mut round = Round { now, spec, buffer, sink, is_others: &is_others };
+            follow.look(&mut round);
+            owners.extend(follow.ids().map(|id| (id, index)));
+        }
+        park(follows);
     }
 
     fn tick(&self) -> Duration {
@@ -196,20 +217,6 @@ fn parent(path: &Path) -> Option<PathBuf> {
     Some(if parent.as_os_str().is_empty() { ".".into() } else { parent.to_owned() })
 }
 
-/// Looks at each followed name. A file that has several of them is read under one.
-fn look(follows: &mut [Follow], round: &mut Round<'_>) {
-    let mut owners: BTreeMap<FileId, usize> = BTreeMap::new();
-    for (index, follow) in follows.iter().enumerate() {
-        owners.extend(follow.ids().map(|id| (id, index)));
-    }
-    for (index, follow) in follows.iter_mut().enumerate() {
-        let is_others = |id: FileId| owners.get(&id).is_some_and(|owner| *owner != index);
-        follow.look(&is_others, round);
-        owners.extend(follow.ids().map(|id| (id, index)));
-    }
-    park(follows);
-}
-
 /// Closes silent files beyond the bound, those first that have been silent for longest.
 fn park(follows: &mut [Follow]) {
     let generations = follows.iter_mut().flat_map(Follow::generations_mut);
@@ -235,23 +242,29 @@ impl Listing {
             let looked_at = Duration::from_millis(position.looked_at_milliseconds);
             // A clock that was set back would make no file look new.
             let looked_at = looked_at.min(now.unix).saturating_sub(TIME_GRAIN);
+            self.listed_at = Some(looked_at);
             let known = position.names.into_iter();
             let known = known.filter(|name| is_named(&spec.origin, &name.path));
             follows.extend(known.map(|name| Follow::resume(name, looked_at, rebooted)));
         }
         let mut bases: BTreeSet<PathBuf> =
             follows.iter().map(|follow| follow.path().to_owned()).collect();
+        let listed: BTreeSet<PathBuf> = paths.iter().cloned().collect();
         paths.retain(|path| !bases.contains(path));
         bases.extend(paths.iter().cloned());
         if matches!(spec.origin, Origin::Glob(_)) {
             follows.retain(|follow| {
-                !follow.is_over() || bases.iter().any(|path| is_rotated(follow.path(), path))
+                !follow.is_over()
+                    || listed.contains(follow.path())
+                    || bases.iter().any(|path| is_rotated(follow.path(), path))
             });
             paths.retain(|path| !bases.iter().any(|base| is_rotated(base, path)));
         }
         let start_at = self.fresh.then_some(spec.start_at);
-        follows.extend(paths.into_iter().map(|path| Follow::new(path, start_at)));
+        let listed_at = self.listed_at.filter(|_| !self.fresh);
+        follows.extend(paths.into_iter().map(|path| Follow::new(path, start_at, listed_at)));
         self.fresh &= failed;
+        self.listed_at = Some(now.unix.saturating_sub(TIME_GRAIN));
     }
 }
 

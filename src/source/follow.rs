@@ -10,13 +10,17 @@ use serde::{Deserialize, Serialize};
 use super::bookmark::{Bookmark, FileId, Fit, Place, text};
 use super::buffer::Buffer;
 use super::generation::{Generation, Step};
-use super::search::{Found, Search};
+use super::search::{Content, Found, Search};
 use super::{Note, Now, Progress, Sink, Spec, StartAt};
 
 /// How many finished files are remembered, to know them when they are seen again.
 const DONE_MAX: usize = 8;
 /// While files are being renamed, the search for one is begun anew, this often at most.
 const SEARCHES_MAX: usize = 8;
+/// A file's time of the last write can lie this far before the moment of the write.
+pub(super) const TIME_GRAIN: Duration = Duration::from_millis(10);
+/// While there is no file of the name, how often to look whether one was there and was renamed.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
 /// A renamed file whose successor stays empty is kept open: some writers were not told of the
 /// rotation. But not for longer than this.
 const UNSUCCEEDED_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -40,6 +44,8 @@ pub(super) struct Round<'r> {
     pub(super) spec: &'r Spec,
     pub(super) buffer: &'r mut Buffer,
     pub(super) sink: &'r mut dyn Sink,
+    /// Whether a file is read under another name.
+    pub(super) is_others: &'r dyn Fn(FileId) -> bool,
 }
 
 /// See the module.
@@ -57,6 +63,12 @@ pub(super) struct Follow {
     wanted: Option<Wanted>,
     /// What is found belongs to what was there at the start.
     starting: bool,
+    /// When files that came after the known ones were last looked for.
+    searched_at: Option<Duration>,
+    /// When the name was last looked at.
+    looked_at: Option<Duration>,
+    /// The file that has the name now.
+    live: Option<FileId>,
 }
 
 /// What an earlier run left, not found yet.
@@ -85,8 +97,8 @@ enum Sight {
 
 impl Follow {
     /// Follows a name of which nothing is known. `fresh` says where to begin in the file that has
-    /// it now; without it, at its start.
-    pub(super) fn new(path: PathBuf, fresh: Option<StartAt>) -> Self {
+    /// it now; without it, at its start, and what has been rotated since `looked_at` is read too.
+    pub(super) fn new(path: PathBuf, fresh: Option<StartAt>, looked_at: Option<Duration>) -> Self {
         Self {
             path,
             generations: Vec::new(),
@@ -96,12 +108,15 @@ impl Follow {
             begin: None,
             wanted: None,
             starting: true,
+            searched_at: None,
+            looked_at,
+            live: None,
         }
     }
 
     /// Goes on where an earlier run stopped.
     pub(super) fn resume(position: FollowPosition, looked_at: Duration, rebooted: bool) -> Self {
-        let mut follow = Self::new(position.path.clone(), None);
+        let mut follow = Self::new(position.path.clone(), None, None);
         follow.wanted = Some(Wanted { position, looked_at, rebooted, listed: false });
         follow
     }
@@ -123,19 +138,25 @@ impl Follow {
 
     /// Finds out what the name leads to and what became of the files that had it. Files
     /// that are another's are read under another name.
-    pub(super) fn look(&mut self, is_others: &dyn Fn(FileId) -> bool, round: &mut Round<'_>) {
+    pub(super) fn look(&mut self, round: &mut Round<'_>) {
         if let Some(wanted) = self.wanted.take() {
             self.wanted = self.take_up(wanted, round);
         }
         let seen = fs::metadata(&self.path);
-        let live = seen.as_ref().ok().map(FileId::of);
+        self.live = seen.as_ref().ok().map(FileId::of);
+        let live = self.live;
         let sight = match seen {
             Ok(_) if self.is_wanted(live) => Err(io::ErrorKind::PermissionDenied.into()),
-            Ok(metadata) if metadata.is_file() => self.meet(&metadata, is_others, round),
+            Ok(metadata) if metadata.is_file() => self.meet(&metadata, round),
             Ok(_) => Err(io::Error::other("expected a file, but found something else")),
             Err(error) => Err(error),
         };
         self.note_sight(sight, round.sink);
+        let searched = self.searched_at.is_some_and(|at| round.now.monotonic < at + SEARCH_EVERY);
+        if self.sight == Sight::Missing && !searched {
+            self.follow_rotations(round);
+        }
+        self.looked_at = Some(round.now.unix.saturating_sub(TIME_GRAIN));
         let mut parked = false;
         for generation in &mut self.generations {
             generation.hungry = true;
@@ -151,7 +172,7 @@ impl Follow {
             parked |= !is_live && !generation.is_open();
         }
         if parked {
-            self.unpark_renamed(round.now);
+            self.unpark_renamed(round);
         }
         self.retire(round);
         self.starting = false;
@@ -170,8 +191,10 @@ impl Follow {
     }
 
     /// Opens files that were closed to save descriptors and have been renamed since.
-    fn unpark_renamed(&mut self, now: Now) {
-        let Ok(search) = Search::new(&self.path, [], now) else { return };
+    fn unpark_renamed(&mut self, round: &Round<'_>) {
+        let Ok(search) = Search::new(&self.path, [], &[], round.is_others, round.now) else {
+            return;
+        };
         for generation in self.generations.iter_mut().filter(|generation| !generation.is_open()) {
             if let Some((path, file)) = search.open(generation.id) {
                 generation.path = path;
@@ -189,6 +212,7 @@ impl Follow {
                 Step::Read => return Some(Progress::More),
                 Step::AtEnd => {}
                 Step::Truncated => self.truncated(index, round),
+                Step::Filled(empty_at) => self.follow_copies(empty_at, round),
                 Step::Finished => self.finish(index, round),
             }
         }
@@ -196,14 +220,9 @@ impl Follow {
     }
 
     /// The file under the name: known, or to be opened.
-    fn meet(
-        &mut self,
-        metadata: &Metadata,
-        is_others: &dyn Fn(FileId) -> bool,
-        round: &mut Round<'_>,
-    ) -> io::Result<()> {
+    fn meet(&mut self, metadata: &Metadata, round: &mut Round<'_>) -> io::Result<()> {
         let id = FileId::of(metadata);
-        if is_others(id) {
+        if (round.is_others)(id) {
             return Ok(());
         }
         if let Some(known) = self.generations.iter_mut().find(|generation| generation.id == id) {
@@ -227,15 +246,15 @@ impl Follow {
         // Another file may have taken the name since it was looked at.
         let opened = file.metadata()?;
         let id = FileId::of(&opened);
-        if is_others(id) || self.ids().any(|known| known == id) {
+        if (round.is_others)(id) || self.ids().any(|known| known == id) {
             return Ok(());
         }
         let place = self.first_place(&file, &opened, round.spec.line_bytes_max)?;
         if !self.generations.is_empty() || !self.done.is_empty() {
             crate::telemetry::log_rotated(&self.path);
             round.sink.note(Note::Rotation);
-            self.follow_rotations(round);
         }
+        self.follow_rotations(round);
         crate::telemetry::log_opened(&self.path, place.offset);
         let generation = Generation::plain(self.path.clone(), file, place, round.now)?;
         self.push(generation);
@@ -345,7 +364,9 @@ impl Follow {
         if generation.is_failing() && bookmark.size > bookmark.offset {
             lost(&bookmark, round.sink);
         }
-        self.done.push(bookmark);
+        if bookmark.has_content() {
+            self.done.push(bookmark);
+        }
         let surplus = self.done.len().saturating_sub(DONE_MAX);
         self.done.drain(..surplus);
     }
@@ -353,17 +374,47 @@ impl Follow {
     /// Opens the files that had the name between the newest that is known and the present one, and
     /// were renamed before they could be seen under it.
     fn follow_rotations(&mut self, round: &mut Round<'_>) {
-        let last = self.generations.last().map(|last| (last.modified(), last.bookmark()));
-        let since = last.as_ref().map_or(Duration::MAX, |(modified, _)| *modified);
-        let last = last.map(|(_, bookmark)| bookmark);
+        self.searched_at = Some(round.now.monotonic);
+        let last = self.generations.last().map(Generation::modified);
+        let Some(since) = last.or(self.looked_at) else { return };
+        let contents = self.contents(None);
         for _ in 0..SEARCHES_MAX {
-            let known = self.ids().chain(self.done.iter().map(Bookmark::id));
-            let Ok(mut search) = Search::new(&self.path, known, round.now) else { return };
-            self.take_newer(&mut search, since, last.as_ref(), round);
+            let Ok(mut search) =
+                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
+            else {
+                return;
+            };
+            self.take_newer(&mut search, since, &contents, round);
             if !search.shifted {
                 return;
             }
         }
+    }
+
+    /// Opens copies that were made of a file in which nothing was read, and which may have been
+    /// truncated then.
+    fn follow_copies(&mut self, empty_at: Duration, round: &mut Round<'_>) {
+        let contents = self.contents(self.live);
+        let Ok(mut search) =
+            Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
+        else {
+            return;
+        };
+        search.forget_anchor();
+        let empty_at = empty_at.saturating_sub(TIME_GRAIN);
+        self.take_newer(&mut search, empty_at, &contents, round);
+    }
+
+    /// What may be there in another form: everything that had the name and is open or was let go.
+    fn contents(&self, except: Option<FileId>) -> Vec<Content> {
+        let open = self.generations.iter().filter(|generation| Some(generation.id) != except);
+        let open = open.flat_map(|generation| {
+            // What was read of it, and what is in it: it may have been overwritten in between.
+            let modified = Some(generation.modified());
+            [generation.bookmark(), generation.whole()].map(|whole| Content { whole, modified })
+        });
+        let done = self.done.iter().map(|done| Content { whole: done.clone(), modified: None });
+        open.chain(done).collect()
     }
 
     /// Opens what came after everything that is accounted for.
@@ -371,10 +422,10 @@ impl Follow {
         &mut self,
         search: &mut Search,
         since: Duration,
-        last: Option<&Bookmark>,
+        contents: &[Content],
         round: &mut Round<'_>,
     ) {
-        for generation in search.newer(&self.path, since, last, round.buffer) {
+        for generation in search.newer(&self.path, since, contents, round.buffer) {
             crate::telemetry::log_caught_up(&generation.path, 0);
             round.sink.note(Note::Rotation);
             self.push(generation);
@@ -389,17 +440,21 @@ impl Follow {
     /// leaves the bytes that were not read yet in the copy.
     fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
         let Some(generation) = self.generations.get_mut(index) else { return };
-        let old = generation.bookmark();
+        let (old, written) = (generation.bookmark(), generation.written());
         generation.restart();
         crate::telemetry::log_truncated(&old.path, old.offset, old.size);
         round.sink.note(Note::Truncation);
         // What is left in the copy is older than what is in the file now.
+        let contents = self.contents(Some(old.id()));
         let later = self.generations.split_off(index);
         let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
         for attempt in 1..=SEARCHES_MAX {
             let known = self.ids().chain(known.iter().copied());
-            let known = known.chain(self.done.iter().map(Bookmark::id));
-            let Ok(mut search) = Search::new(&self.path, known, round.now) else { break };
+            let Ok(mut search) =
+                Search::new(&self.path, known, &self.done, round.is_others, round.now)
+            else {
+                break;
+            };
             search.forget_anchor();
             let found = search.find(&old, false, round.buffer);
             if search.shifted && attempt < SEARCHES_MAX {
@@ -411,15 +466,13 @@ impl Follow {
                     self.push(*generation);
                 }
                 Found::Read => {}
-                Found::Overwritten(_) | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
+                Found::Overwritten | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
                     if old.size > old.offset {
                         lost(&old, round.sink);
                     }
                 }
             }
-            if search.is_anchored() {
-                self.take_newer(&mut search, Duration::MAX, None, round);
-            }
+            self.take_newer(&mut search, written, &contents, round);
             break;
         }
         self.generations.extend(later);
@@ -430,11 +483,14 @@ impl Follow {
     fn take_up(&mut self, wanted: Wanted, round: &mut Round<'_>) -> Option<Wanted> {
         let Wanted { position, looked_at, rebooted, .. } = wanted;
         let FollowPosition { path, mut open, done } = position;
+        open.retain(Bookmark::has_content);
         let mut denied = Vec::new();
         self.done.extend(done);
         for attempt in 1..=SEARCHES_MAX {
-            let known = self.ids().chain(self.done.iter().map(Bookmark::id));
-            let Ok(mut search) = Search::new(&self.path, known, round.now) else {
+            self.reopen_grown(round);
+            let Ok(mut search) =
+                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
+            else {
                 // There is no such directory now. It may come back.
                 let position = FollowPosition { path, open, done: std::mem::take(&mut self.done) };
                 return Some(Wanted { position, looked_at, rebooted, listed: false });
@@ -453,16 +509,37 @@ impl Follow {
                 continue;
             }
             if denied.is_empty() {
-                self.take_newer(&mut search, looked_at, None, round);
+                self.take_newer(&mut search, looked_at, &self.contents(None), round);
             }
             break;
         }
-        for bookmark in open.iter().filter(|bookmark| bookmark.has_content() || bookmark.size > 0) {
+        for bookmark in &open {
             lost(bookmark, round.sink);
         }
         let position = FollowPosition { path, open: denied, done: Vec::new() };
         let wanted = Wanted { position, looked_at, rebooted, listed: true };
         (!wanted.position.open.is_empty()).then_some(wanted)
+    }
+
+    /// Opens files again that had been let go and were written to since.
+    fn reopen_grown(&mut self, round: &Round<'_>) {
+        let Ok(search) = Search::new(&self.path, self.ids(), &[], round.is_others, round.now)
+        else {
+            return;
+        };
+        let mut grown = Vec::new();
+        self.done.retain(|bookmark| {
+            let generation = search.open(bookmark.id()).and_then(|(path, file)| {
+                let Ok(Fit::Same(place, ())) = bookmark.fit(&file) else { return None };
+                Generation::plain(path, file, place, round.now).ok()
+            });
+            let has_more = generation.as_ref().is_some_and(|generation| generation.lag() > 0);
+            grown.extend(generation.filter(|_| has_more));
+            !has_more
+        });
+        for generation in grown {
+            self.push(generation);
+        }
     }
 
     fn take_found(&mut self, found: Found, bookmark: &Bookmark, round: &mut Round<'_>) -> Taken {
@@ -476,19 +553,12 @@ impl Follow {
                 crate::telemetry::log_cut_by_crash(&generation.path, bookmark.offset, size);
                 self.push(*generation);
             }
-            Found::Overwritten(generation) => {
-                crate::telemetry::log_truncated(
-                    &generation.path,
-                    bookmark.offset,
-                    generation.bookmark().size,
-                );
-                if bookmark.has_content() {
-                    round.sink.note(Note::Truncation);
-                }
+            Found::Overwritten => {
+                crate::telemetry::log_truncated(&bookmark.path, bookmark.offset, bookmark.size);
+                round.sink.note(Note::Truncation);
                 if bookmark.size > bookmark.offset {
                     lost(bookmark, round.sink);
                 }
-                self.push(*generation);
             }
             Found::Read => {}
             Found::Denied => return Taken::Later,
@@ -501,9 +571,11 @@ impl Follow {
     pub(super) fn position(&self) -> FollowPosition {
         let wanted = self.wanted.iter().flat_map(|wanted| wanted.position.open.iter().cloned());
         let waiting = self.wanted.iter().flat_map(|wanted| wanted.position.done.iter().cloned());
+        // A file in which nothing was read yet is as good as one that was never seen.
+        let read = self.generations.iter().map(Generation::bookmark).filter(Bookmark::has_content);
         FollowPosition {
             path: self.path.clone(),
-            open: wanted.chain(self.generations.iter().map(Generation::bookmark)).collect(),
+            open: wanted.chain(read).collect(),
             done: waiting.chain(self.done.iter().cloned()).collect(),
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Generation {
     /// Size and time of the last write, as of the last look that found nothing more to read.
     seen: Option<(u64, Duration)>,
     size: u64,
+    /// When it was last written to, as of the last look.
+    written: Duration,
     /// An unterminated line fills the usual buffer.
     long: bool,
     patience: Duration,
@@ -74,6 +76,10 @@ pub(super) enum Step {
     AtEnd,
     /// What was read is not there any more. Nothing was read; the place still stands.
     Truncated,
+    /// Nothing was handed over of the file yet, and it was written to since this time, when it was
+    /// last looked at. What is there now need not be all that was: nothing tells a truncation where
+    /// nothing was read. Nothing was read in this step.
+    Filled(Duration),
     /// The file is finished and was read to its end.
     Finished,
 }
@@ -106,6 +112,7 @@ impl Generation {
             place,
             seen: None,
             size: metadata.len(),
+            written: super::modified(metadata),
             long: false,
             patience: Duration::ZERO,
             last_data: now.monotonic,
@@ -137,7 +144,7 @@ impl Generation {
         match result {
             Ok(step) => {
                 self.failing = false;
-                self.hungry = step == Step::Read;
+                self.hungry = matches!(step, Step::Read | Step::Filled(_));
                 step
             }
             Err(error) => self.fail(&error, sink),
@@ -180,6 +187,11 @@ impl Generation {
         {
             return Ok(Step::AtEnd);
         }
+        if self.place.offset == 0
+            && let Some((_, looked_at)) = self.seen.take()
+        {
+            return Ok(Step::Filled(looked_at));
+        }
         // The bytes before the place come with the same call, so that no time lies between the
         // comparison and the reading.
         let marker = self.place.marker().len();
@@ -193,7 +205,7 @@ impl Generation {
         if found != self.place.marker() {
             return Ok(Step::Truncated);
         }
-        self.size = size;
+        (self.size, self.written) = seen;
         let rest = hand_over(&mut self.place, data, line_bytes_max, sink);
         self.scanned = self.place.offset + rest as u64;
         if filled {
@@ -327,9 +339,14 @@ impl Generation {
     pub(super) fn modified(&self) -> Duration {
         match &self.input {
             Input::Plain(file) => file.metadata().ok().as_ref().map(super::modified),
-            Input::Stream(_) | Input::Parked => self.seen.map(|(_, modified)| modified),
+            Input::Stream(_) | Input::Parked => None,
         }
-        .unwrap_or_default()
+        .unwrap_or(self.written)
+    }
+
+    /// When it had been last written to when it was last looked at.
+    pub(super) fn written(&self) -> Duration {
+        self.written
     }
 
     /// Whether the file still has a name anywhere.
@@ -349,6 +366,17 @@ impl Generation {
     /// Whether it can be closed for a while: nothing was left to read, and a change would be seen.
     pub(super) fn may_park(&self) -> bool {
         matches!(self.input, Input::Plain(_)) && self.seen.is_some() && !self.failing
+    }
+
+    /// All that the file holds now, to know copies of it.
+    pub(super) fn whole(&self) -> Bookmark {
+        let end = match &self.input {
+            Input::Plain(file) => {
+                file.metadata().and_then(|metadata| Place::at(file, metadata.len())).ok()
+            }
+            Input::Stream(_) | Input::Parked => None,
+        };
+        end.map_or_else(|| self.bookmark(), |end| end.bookmark(&self.path, self.id, end.offset))
     }
 
     /// Whether it holds a descriptor.

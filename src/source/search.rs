@@ -27,6 +27,13 @@ pub(super) struct Search {
     pub(super) unreadable: bool,
 }
 
+/// All that a file held, and when it was last written to if that is known.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) whole: Bookmark,
+    pub(super) modified: Option<Duration>,
+}
+
 /// What became of a bookmark.
 #[derive(Debug)]
 pub(super) enum Found {
@@ -34,8 +41,9 @@ pub(super) enum Found {
     Rest(Box<Generation>),
     /// What was read is there, in a copy that ends before the place: nothing is left in it.
     Read,
-    /// The file is there but what was read is not: it was overwritten. Reading begins anew.
-    Overwritten(Box<Generation>),
+    /// What was read is not there, but a file with the same inode is: it was overwritten, or deleted
+    /// and its inode given to another. Either way its content is new.
+    Overwritten,
     /// The machine went down before the last bytes that were read had reached the disk. Reading
     /// goes on at the end of what there is.
     CutByCrash(Box<Generation>),
@@ -46,21 +54,27 @@ pub(super) enum Found {
 }
 
 impl Search {
-    /// Lists what there is. Files in `known` are accounted for.
+    /// Lists what there is. Accounted for are the files that are `open`, and those that are `done`
+    /// if they are still what they were: when a file is closed, its inode can be given to another.
+    /// Files that are read under another name are left out.
     pub(super) fn new(
         base: &Path,
-        known: impl IntoIterator<Item = FileId>,
+        open: impl IntoIterator<Item = FileId>,
+        done: &[Bookmark],
+        is_others: &dyn Fn(FileId) -> bool,
         now: Now,
     ) -> io::Result<Self> {
-        let siblings = siblings::list(base)?;
-        let known: BTreeSet<FileId> = known.into_iter().collect();
+        let mut siblings = siblings::list(base)?;
+        siblings.retain(|sibling| !is_others(sibling.id));
+        let mut known: BTreeSet<FileId> = open.into_iter().collect();
+        for sibling in &siblings {
+            let done = done.iter().find(|done| done.id() == sibling.id);
+            if done.is_some_and(|done| is_still(sibling, done)) {
+                known.insert(sibling.id);
+            }
+        }
         let newest = siblings.iter().rposition(|sibling| known.contains(&sibling.id));
         Ok(Self { siblings, known, newest, now, shifted: false, unreadable: false })
-    }
-
-    /// Whether a file that is accounted for was found.
-    pub(super) fn is_anchored(&self) -> bool {
-        self.newest.is_some()
     }
 
     /// From now on only what is found counts as accounted for, to tell what came after it.
@@ -68,15 +82,18 @@ impl Search {
         self.newest = None;
     }
 
-    /// Opens the file of that identity, if it is in the list.
+    /// Opens the plain file of that identity, if it is in the list.
     pub(super) fn open(&self, id: FileId) -> Option<(PathBuf, File)> {
-        let sibling = self.siblings.iter().find(|sibling| sibling.id == id)?;
+        let mut plain = self.siblings.iter().filter(|sibling| !sibling.compressed);
+        let sibling = plain.find(|sibling| sibling.id == id)?;
         open(sibling).ok().map(|file| (sibling.path.clone(), file))
     }
 
-    fn account(&mut self, index: usize, id: FileId) {
+    /// A file is accounted for. At `index` the list divides what came before it from what came
+    /// after it.
+    fn account(&mut self, index: Option<usize>, id: FileId) {
         self.known.insert(id);
-        self.newest = self.newest.max(Some(index));
+        self.newest = self.newest.max(index);
     }
 
     /// Looks for the file of a bookmark: by device and inode, then by content in the plain files,
@@ -90,10 +107,8 @@ impl Search {
         let same =
             |sibling: &Sibling| sibling.is_inode_of(bookmark, rebooted) && !sibling.compressed;
         let mut order: Vec<usize> = self.places(same).collect();
-        if bookmark.has_content() {
-            order.extend(self.places(|sibling| !same(sibling) && !sibling.compressed));
-            order.extend(self.places(|sibling| sibling.compressed));
-        }
+        order.extend(self.places(|sibling| !same(sibling) && !sibling.compressed));
+        order.extend(self.places(|sibling| sibling.compressed));
         let mut copy = None;
         let mut itself = None;
         for index in order {
@@ -104,10 +119,10 @@ impl Search {
             let is_itself = same(sibling);
             match open_at(sibling, bookmark, self.now, buffer) {
                 Ok(Fit::Same(_, generation)) => {
-                    self.account(index, generation.id);
+                    self.account(Some(index), generation.id);
                     return Found::Rest(generation);
                 }
-                Ok(_) if is_itself => itself = Some(sibling.clone()),
+                Ok(_) if is_itself => itself = Some(index),
                 Ok(Fit::Shorter) => copy = copy.or(Some((index, sibling.id))),
                 Ok(Fit::Different) => {}
                 Err(error) if is_itself && error.kind() == io::ErrorKind::PermissionDenied => {
@@ -117,33 +132,22 @@ impl Search {
             }
         }
         if let Some((index, id)) = copy {
-            self.account(index, id);
+            self.account(Some(index), id);
             return Found::Read;
         }
-        itself.map_or(Found::Lost, |sibling| self.overwritten(&sibling, bookmark, rebooted))
+        let Some(index) = itself else { return Found::Lost };
+        let cut = if rebooted { self.cut_by_crash(index, bookmark) } else { None };
+        cut.map_or(Found::Overwritten, Found::CutByCrash)
     }
 
-    /// The file of a bookmark is there, and it is not what was read.
-    fn overwritten(&mut self, sibling: &Sibling, bookmark: &Bookmark, rebooted: bool) -> Found {
-        let opened = open(sibling).and_then(|file| {
-            let cut = if rebooted { bookmark.end_after_crash(&file)? } else { None };
-            let crashed = cut.is_some();
-            let path = sibling.path.clone();
-            let place = cut.unwrap_or_default();
-            Ok((crashed, Box::new(Generation::plain(path, file, place, self.now)?)))
-        });
-        let index = self.siblings.iter().position(|other| other.id == sibling.id);
-        match (opened, index) {
-            (Ok((crashed, generation)), Some(index)) => {
-                self.account(index, generation.id);
-                if crashed { Found::CutByCrash(generation) } else { Found::Overwritten(generation) }
-            }
-            (Err(error), Some(index)) => {
-                self.failed(index, &error);
-                Found::Lost
-            }
-            (_, None) => Found::Lost,
-        }
+    /// Where to go on in a file that lost its last bytes when the machine went down.
+    fn cut_by_crash(&mut self, index: usize, bookmark: &Bookmark) -> Option<Box<Generation>> {
+        let sibling = self.siblings.get(index)?;
+        let file = open(sibling).ok()?;
+        let place = bookmark.end_after_crash(&file).ok()??;
+        let generation = Generation::plain(sibling.path.clone(), file, place, self.now).ok()?;
+        self.account(Some(index), generation.id);
+        Some(Box::new(generation))
     }
 
     /// A file could not be opened or read.
@@ -168,17 +172,23 @@ impl Search {
     }
 
     /// Opens the files that came after everything that is accounted for, oldest first, except what
-    /// is at `base` now. Where nothing that is accounted for is in the list, those that were
-    /// written to `since` and are not a compressed form of `last`.
+    /// is at `base` now and other forms of known `contents`. Where nothing that is accounted for is
+    /// in the list, those that were written to `since`.
     pub(super) fn newer(
         &mut self,
         base: &Path,
         since: Duration,
-        last: Option<&Bookmark>,
+        contents: &[Content],
         buffer: &mut Buffer,
     ) -> Vec<Generation> {
         let anchor = self.newest;
         let mut found = Vec::new();
+        // What is listed under its own identity need not be looked for in other forms.
+        let listed = |id: FileId| {
+            self.known.contains(&id) && self.siblings.iter().any(|sibling| sibling.id == id)
+        };
+        let contents: Vec<&Content> =
+            contents.iter().filter(|content| !listed(content.whole.id())).collect();
         for index in 0..self.siblings.len() {
             let Some(sibling) = self.siblings.get(index) else { continue };
             let after = match anchor {
@@ -188,14 +198,14 @@ impl Search {
             if !after || self.known.contains(&sibling.id) || sibling.path == base {
                 continue;
             }
-            if anchor.is_none() && last.is_some_and(|last| is_copy(sibling, last, since, buffer)) {
+            if contents.iter().any(|content| is_copy(sibling, content, buffer)) {
                 continue;
             }
             match open_new(sibling, self.now) {
                 Ok(generation) => {
                     let id = generation.id;
                     found.push(generation);
-                    self.account(index, id);
+                    self.account(Some(index), id);
                 }
                 Err(error) => self.failed(index, &error),
             }
@@ -204,23 +214,35 @@ impl Search {
     }
 }
 
-/// Whether the file is what `last` was, in another form. One that kept the time of the last write,
-/// as compressing programs do, is known by its head; any other one must hold the whole content.
-fn is_copy(sibling: &Sibling, last: &Bookmark, since: Duration, buffer: &mut Buffer) -> bool {
-    if !last.has_content() {
+/// Whether the file with the inode of a bookmark still holds what was read. Of a compressed file only
+/// the head is compared, which need not decompress it all.
+fn is_still(sibling: &Sibling, bookmark: &Bookmark) -> bool {
+    let Ok(file) = open(sibling) else { return false };
+    if sibling.compressed {
+        let same = LogReader::new(file).and_then(|mut reader| bookmark.same_head(&mut reader));
+        return same.unwrap_or(false);
+    }
+    matches!(bookmark.fit(&file), Ok(Fit::Same(..)))
+}
+
+/// Whether the file is that content in another form. One that kept the time of the last write, as
+/// compressing programs do, is known by its head; any other one must hold all of it.
+fn is_copy(sibling: &Sibling, content: &Content, buffer: &mut Buffer) -> bool {
+    let Content { whole, modified } = content;
+    if !whole.has_content() {
         return false;
     }
     let same_head = open(sibling)
         .and_then(LogReader::new)
-        .and_then(|mut reader| last.same_head(&mut reader))
+        .and_then(|mut reader| whole.same_head(&mut reader))
         .unwrap_or(false);
     let mut fits = || {
         open(sibling)
             .and_then(LogReader::new)
-            .and_then(|reader| last.fit_stream(reader, buffer.room(0)))
+            .and_then(|reader| whole.fit_stream(reader, buffer.room(0)))
             .is_ok_and(|fit| !matches!(fit, Fit::Different))
     };
-    same_head && (sibling.modified == since || fits())
+    same_head && (*modified == Some(sibling.modified) || fits())
 }
 
 /// Opens the file that was listed; an error if another one has its name by now.

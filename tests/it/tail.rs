@@ -4,5 +4,6 @@
 mod catch_up;
 mod harness;
 mod live;
+mod model;
 
 pub(crate) use harness::Tail;
