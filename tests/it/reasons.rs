@@ -216,7 +216,7 @@ proptest! {
     fn memory_never_changes_a_verdict(
         texts in prop::collection::vec((prop::collection::vec(fragment(), 1..8), 0usize..6), 1..20),
     ) {
-        let mut judge = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut judge = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let providers = ["other", "gmail", "outlook", "yahoo", "orange", "netease"];
         let texts: Vec<(String, &str)> = texts
             .iter()
@@ -238,7 +238,7 @@ proptest! {
     fn any_bytes_get_a_verdict(
         texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..30),
     ) {
-        let mut judge = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut judge = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for text in &texts {
             let coded = [b"450 4.7.1 ".as_slice(), text].concat();
             prop_assert_eq!(judge.verdict("other", None, text), judge.verdict("other", None, text));
@@ -248,7 +248,7 @@ proptest! {
 
     #[test]
     fn ids_and_addresses_do_not_matter(id in "[a-z0-9]{4}[0-9][a-z][0-9]{6}", ip in any::<[u8; 4]>()) {
-        let mut judge = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut judge = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ip = ip.map(|byte| byte.to_string()).join(".");
         let text = format!("421 4.7.0 [TSS04] Messages from {ip} temporarily deferred - {id}.{ip}");
         let other = "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred - ab1c2d34.192.0.2.1";
