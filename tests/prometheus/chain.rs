@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::tools::{Running, free_port, fresh_directory, repository, run, tool, wait_for};
+use tempfile::TempDir;
+
+use crate::tools::{
+    Running, free_port, fresh_directory, programs, repository, run, tool, wait_for,
+};
 use crate::web::{Prometheus, Receiver, ask};
 
 /// Everything that runs.
@@ -22,6 +26,7 @@ pub struct Chain {
     pub receiver: Receiver,
     instances: Vec<String>,
     _running: Vec<Running>,
+    _states: Vec<TempDir>,
 }
 
 impl Chain {
@@ -30,12 +35,13 @@ impl Chain {
         let directory = fresh_directory("chain");
         fast_rules(speed, &directory);
         let mut running = Vec::new();
-        let (mut logs, mut instances) = (Vec::new(), Vec::new());
+        let (mut logs, mut instances, mut states) = (Vec::new(), Vec::new(), Vec::new());
         for host in 1..=3 {
             let exporter = Exporter::start(&directory.join(format!("mx{host}")));
             logs.push(exporter.log);
             instances.push(format!("127.0.0.1:{}", exporter.port));
             running.push(exporter.running);
+            states.push(exporter.state);
         }
         let (receiver, port) = Receiver::start();
         let alertmanager = free_port();
@@ -51,10 +57,19 @@ impl Chain {
         for server in [prometheus, federated, written_to] {
             wait_for("Prometheus", Duration::from_secs(20), || server.is_ready().then_some(()));
         }
-        wait_for("three exporters up", Duration::from_secs(20), || {
-            (prometheus.query("up == 1").len() == 3).then_some(())
+        wait_for("three exporters up", Duration::from_secs(60), || {
+            (prometheus.query("max_over_time(up[10s]) == 1").len() == 3).then_some(())
         });
-        Self { logs, prometheus, federated, written_to, receiver, instances, _running: running }
+        Self {
+            logs,
+            prometheus,
+            federated,
+            written_to,
+            receiver,
+            instances,
+            _running: running,
+            _states: states,
+        }
     }
 
     /// The label `instance` of a host.
@@ -76,19 +91,21 @@ impl Chain {
 struct Exporter {
     log: PathBuf,
     port: u16,
+    state: TempDir,
     running: Running,
 }
 
 impl Exporter {
     fn start(directory: &Path) -> Self {
-        fs::create_dir_all(directory.join("state")).unwrap();
+        fs::create_dir_all(directory).unwrap();
         let log = directory.join("mail.log");
         fs::write(&log, "").unwrap();
+        let state = in_memory();
         let port = free_port();
         let config = format!(
             "[web]\nlisten_addresses = [\"127.0.0.1:{port}\"]\n[state]\ndirectory = \"{}\"\n\
              [[sources]]\nname = \"mail\"\npath = \"{}\"\n",
-            directory.join("state").display(),
+            state.path().display(),
             log.display()
         );
         fs::write(directory.join("mta_exporter.toml"), config).unwrap();
@@ -96,8 +113,15 @@ impl Exporter {
         command.arg(format!("--config.file={}", directory.join("mta_exporter.toml").display()));
         let running = Running::start(&mut command, &directory.join("said.log"));
         wait_for("an exporter", Duration::from_secs(20), || ask(port, "GET", "/metrics", ""));
-        Self { log, port, running }
+        Self { log, port, state, running }
     }
+}
+
+/// A directory for the state that costs no disk writes: several commits a second are part of the fast
+/// time, not of life.
+fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.exists() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
 
 fn fast_rules(speed: u64, directory: &Path) {
@@ -123,8 +147,14 @@ fn start_alertmanager(directory: &Path, port: u16, receiver: u16) -> Running {
         .arg(format!("--config.file={}", path.display()))
         .arg(format!("--storage.path={}", directory.join("alertmanager").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .arg("--cluster.listen-address=");
+        .arg("--cluster.listen-address=")
+        .current_dir(templates());
     Running::start(&mut command, &directory.join("alertmanager.log"))
+}
+
+/// Where Debian's Alertmanager finds its templates, which `run` made it look for where it runs.
+fn templates() -> PathBuf {
+    programs().join("../share/prometheus/alertmanager")
 }
 
 fn start_prometheus(directory: &Path, name: &str, at: Prometheus, config: &str) -> Running {
@@ -143,7 +173,7 @@ const NOTHING: &str = "global: {}\n";
 
 fn scraping(instances: &[String], alertmanager: u16, written_to: u16) -> String {
     format!(
-        "global: {{scrape_interval: 100ms, scrape_timeout: 100ms, evaluation_interval: 150ms}}\n\
+        "global: {{scrape_interval: 400ms, scrape_timeout: 400ms, evaluation_interval: 500ms}}\n\
          rule_files: [rules/mta_exporter.yml]\n\
          scrape_configs: [{{job_name: mta_exporter, static_configs: [{{targets: {instances:?}}}]}}]\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
@@ -156,7 +186,7 @@ fn scraping(instances: &[String], alertmanager: u16, written_to: u16) -> String 
 /// As `dashboards/scaling.md` has it.
 fn federating(from: u16) -> String {
     format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n  - job_name: federate\n    \
+        "global: {{scrape_interval: 3s, scrape_timeout: 3s}}\nscrape_configs:\n  - job_name: federate\n    \
          honor_labels: true\n    metrics_path: /federate\n    params:\n      'match[]': \
          ['{{__name__=~\"mta_.+\"}}', 'up{{job=~\".*mta.?exporter.*\"}}']\n    \
          static_configs: [{{targets: ['127.0.0.1:{from}']}}]\n"

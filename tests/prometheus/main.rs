@@ -28,8 +28,9 @@ use tools::{repository, run, tool, wait_for};
 use traffic::{Tally, Traffic, Weather};
 use web::{Prometheus, Told};
 
-/// How much faster than life the rules run: a day is 86 seconds, five minutes are 300 milliseconds.
-const SPEED: u64 = 1000;
+/// How much faster than life the rules run: an hour takes 12 seconds, five minutes one. Faster than
+/// this, a busy machine's delays become hours.
+const SPEED: u64 = 300;
 
 /// As long as a simulated time takes.
 fn simulated(hours: f64) -> Duration {
@@ -105,19 +106,19 @@ fn the_forms_load_where_they_are_meant_to() {
 }
 
 #[test]
-#[ignore = "needs Prometheus and Alertmanager, and two minutes"]
+#[ignore = "needs Prometheus and Alertmanager, and three minutes"]
 fn an_incident_is_told_with_its_provider_and_runbook_and_an_ordinary_day_is_not() {
     let chain = Chain::start(SPEED);
     let begun = Instant::now();
     let traffic = Traffic::start(&chain.logs);
 
-    // An ordinary day.
-    std::thread::sleep(simulated(24.0));
-    let told = chain.receiver.told();
+    // An ordinary working day.
+    std::thread::sleep(simulated(10.0));
+    let told = of_mail(chain.receiver.told());
     assert!(told.is_empty(), "an ordinary day raised {told:#?}");
     chain.assert_rules_are_healthy();
 
-    // Two and a half hours of trouble, and longer where the machine is slow.
+    // An hour and a half of trouble, and more where the machine is slow.
     traffic.turn(Weather::Storm);
     for (alert, provider, receiver) in [
         ("MtaProvider554Spike", "gmx", "pager"),
@@ -125,7 +126,7 @@ fn an_incident_is_told_with_its_provider_and_runbook_and_an_ordinary_day_is_not(
         ("MtaReputationRefusals", "yahoo", "mail-team"),
         ("MtaAuthenticationRefusals", "apple", "mail-team"),
     ] {
-        let told = wait_for(&format!("{alert} of {provider}"), Duration::from_secs(40), || {
+        let told = wait_for(&format!("{alert} of {provider}"), Duration::from_secs(120), || {
             let mut all = chain.receiver.told().into_iter();
             all.find(|told| told.label("alertname") == alert && told.label("provider") == provider)
         });
@@ -151,10 +152,10 @@ fn an_incident_is_told_with_its_provider_and_runbook_and_an_ordinary_day_is_not(
 
     // It ends, and everything that was told is taken back.
     traffic.turn(Weather::Ordinary);
-    wait_for("the end of all alerts", Duration::from_secs(60), || {
-        still_firing(&chain.receiver.told()).is_empty().then_some(())
+    wait_for("the end of all alerts", Duration::from_secs(120), || {
+        still_firing(&of_mail(chain.receiver.told())).is_empty().then_some(())
     });
-    for told in chain.receiver.told() {
+    for told in of_mail(chain.receiver.told()) {
         let about = (told.label("alertname"), told.label("provider"));
         let expected = matches!(about.1, "yahoo" | "gmx" | "apple");
         assert!(expected, "nothing happened to {about:?}");
@@ -162,6 +163,13 @@ fn an_incident_is_told_with_its_provider_and_runbook_and_an_ordinary_day_is_not(
 
     let written = traffic.stop();
     totals_are_those_of_the_logs(&chain, &written);
+}
+
+/// What was told of mail. The alerts about the exporter are left out: a scrape that a busy machine
+/// delays by a second is ten minutes in fast time, and says nothing about them.
+fn of_mail(mut told: Vec<Told>) -> Vec<Told> {
+    told.retain(|told| told.label("component") == "deliverability");
+    told
 }
 
 /// The alerts whose last word was that they fire.
@@ -192,7 +200,7 @@ fn totals_are_those_of_the_logs(chain: &Chain, written: &[Tally]) {
         ("written", chain.written_to),
     ] {
         let what = format!("the totals of the logs, {way}");
-        wait_for(&what, Duration::from_secs(20), || (totals(prometheus) == expected).then_some(()));
+        wait_for(&what, Duration::from_secs(40), || (totals(prometheus) == expected).then_some(()));
         let sum: u64 = expected.iter().map(|(.., count)| count).sum();
         eprintln!("{way}: {sum} replies of three hosts, as in the logs");
     }

@@ -44,7 +44,7 @@ pub fn ask_all(prometheus: Prometheus, seconds: f64) -> (usize, Vec<String>) {
 fn variables(prometheus: Prometheus, board: &Value, seconds: f64) -> BTreeMap<String, String> {
     let definition = regex::Regex::new(r"^label_values\((.+), (\w+)\)$").unwrap();
     let mut variables = BTreeMap::from([
-        ("__rate_interval".to_owned(), "2s".to_owned()),
+        ("__rate_interval".to_owned(), "3s".to_owned()),
         ("__range".to_owned(), format!("{seconds:.0}s")),
     ]);
     for variable in board["templating"]["list"].as_array().unwrap() {

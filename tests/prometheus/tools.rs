@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A program of Prometheus' family; `fetch` says where they are.
+/// A program of Prometheus' family, unpacked by `run`.
 pub fn tool(name: &str) -> Command {
-    let bin = std::env::var_os("PROMETHEUS_BIN").expect("run tests/prometheus/run");
-    Command::new(Path::new(&bin).join(name))
+    Command::new(programs().join(name))
+}
+
+/// Where the programs are.
+pub fn programs() -> PathBuf {
+    let programs = repository("target/tools/usr/bin");
+    assert!(programs.join("prometheus").exists(), "run tests/prometheus/run");
+    programs
 }
 
 /// A file of the repository.

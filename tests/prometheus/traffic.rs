@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub enum Weather {
 /// How many replies each host's log holds, by provider and code.
 pub type Tally = BTreeMap<(String, String), u64>;
 
-/// Messages a tick, and the time between ticks.
+/// Messages a second, written in small lots. What a busy machine delays comes with the next lot.
+const MESSAGES_PER_SECOND: f64 = 150.0;
 const TICK: Duration = Duration::from_millis(50);
-const MESSAGES: u64 = 16;
 
 /// Writes the logs in a thread of its own.
 pub struct Traffic {
@@ -56,13 +56,17 @@ impl Traffic {
 
 fn write(mut hosts: Vec<Host>, weather: &AtomicU8) -> Vec<Tally> {
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let begun = Instant::now();
+    let mut sent = 0.0;
     loop {
         let stormy = match weather.load(Ordering::Relaxed) {
             0 => false,
             1 => true,
             _ => return hosts.into_iter().map(|host| host.tally).collect(),
         };
-        for _ in 0..MESSAGES {
+        let due = begun.elapsed().as_secs_f64() * MESSAGES_PER_SECOND;
+        while sent < due {
+            sent += 1.0;
             let host = usize::try_from(dice.below(hosts.len() as u64)).unwrap();
             hosts[host].send(&mut dice, stormy);
         }
@@ -70,7 +74,7 @@ fn write(mut hosts: Vec<Host>, weather: &AtomicU8) -> Vec<Tally> {
     }
 }
 
-/// xorshift64: the same every time.
+/// xorshift64*: the same every time.
 struct Dice(u64);
 
 impl Dice {
@@ -78,7 +82,7 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
 }
 
@@ -161,7 +165,8 @@ impl Host {
         let (_, to) = PROVIDERS.iter().find(|(below, _)| chance < *below).unwrap();
         let luck = dice.below(1000);
         let answer = match (to.name, luck) {
-            ("yahoo", 0..850) if stormy => Some(THROTTLED),
+            ("yahoo", 0..840) if stormy => Some(THROTTLED),
+            ("yahoo", 840..850) if stormy => Some(REFUSED),
             ("gmx", 0..600) if stormy => Some(REFUSED),
             ("apple", 0..300) if stormy => Some(UNAUTHENTICATED),
             ("apple", 300..450) if stormy => Some(NO_PTR),

@@ -25,7 +25,7 @@ fn numbers() -> Vec<Panel> {
     let last = |code: &str| {
         format!(
             "max(max_over_time(timestamp(sum(increase(mta_replies_total{{PROVIDER, \
-             code=\"{code}\"}}[5m])) > 0)[1d:5m])) * 1000"
+             code=\"{code}\"}}[5m])) > 0)[1d:1m])) * 1000"
         )
     };
     vec![
@@ -47,7 +47,7 @@ fn numbers() -> Vec<Panel> {
         .steps(&[(1.0, ORANGE), (10.0, RED)], GREEN),
         Panel::stat(
             "Last 421",
-            "When it last answered 421, looking back one day (1 d) in steps of 5 min.",
+            "When it last answered 421, looking back one day (1 d), give or take 5 min.",
             &last("421"),
         )
         .unit("dateTimeFromNow")
@@ -55,7 +55,7 @@ fn numbers() -> Vec<Panel> {
         .when_empty("not in a day"),
         Panel::stat(
             "Last 554",
-            "When it last answered 554, looking back one day (1 d) in steps of 5 min.",
+            "When it last answered 554, looking back one day (1 d), give or take 5 min.",
             &last("554"),
         )
         .unit("dateTimeFromNow")
