@@ -2,7 +2,7 @@
 //!
 //! Three layers, each over the one before: the built-in defaults, the file (TOML, or YAML by its
 //! ending), and environment variables `MTA_EXPORTER_<SECTION>__<KEY>`. What was typed is
-//! [`raw`]; this file holds what it means. Everything that cannot be used is refused with the file,
+//! `raw`; this file holds what it means. Everything that cannot be used is refused with the file,
 //! the line where it is known, the key, and what was expected there.
 
 mod detect;

@@ -1,7 +1,7 @@
 //! From a snapshot to the text that Prometheus reads.
 //!
-//! [`catalogue`] names every metric; [`families`] fills them; the `prometheus` crate's registry and
-//! encoder write the text format 0.0.4, and [`openmetrics`] writes OpenMetrics 1.0 from the same
+//! [`catalogue`] names every metric; `families` fills them; the `prometheus` crate's registry and
+//! encoder write the text format 0.0.4, and `openmetrics` writes OpenMetrics 1.0 from the same
 //! families.
 
 pub mod catalogue;
