@@ -203,6 +203,34 @@ impl Place {
         }
     }
 
+    /// The start of the line that the byte at `size` belongs to: what is unterminated now will be a
+    /// line. In a line that is too long, the place is in it, to skip its rest.
+    pub(super) fn at_line_start(file: &File, size: u64, line_bytes_max: usize) -> io::Result<Self> {
+        const BYTES: usize = 64 << 10;
+        let mut end = size;
+        let lowest = size.saturating_sub(line_bytes_max as u64 + 1);
+        let mut buffer = vec![0; BYTES];
+        while end > lowest {
+            let start = end.saturating_sub(BYTES as u64).max(lowest);
+            let wanted = usize::try_from(end - start).unwrap_or(BYTES).min(BYTES);
+            let room = buffer.get_mut(..wanted).unwrap_or_default();
+            if !read_exactly(file, room, start)? {
+                // It became shorter in this moment: all of it is new.
+                return Ok(Self::default());
+            }
+            if let Some(at) = memchr::memrchr(b'\n', room) {
+                return Self::at(file, start + at as u64 + 1);
+            }
+            end = start;
+        }
+        if lowest == 0 {
+            return Ok(Self::default());
+        }
+        let mut place = Self::at(file, size)?;
+        place.skipping = true;
+        Ok(place)
+    }
+
     /// The bytes just before the place.
     pub(super) fn marker(&self) -> &[u8] {
         &self.marker

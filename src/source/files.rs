@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bookmark::FileId;
 use super::buffer::Buffer;
 use super::follow::{Follow, FollowPosition, Round, TIME_GRAIN};
-use super::siblings::{is_compressed, is_rotated};
+use super::siblings::{is_compressed, is_rotated, numbered_base};
 use super::{Earlier, Now, Origin, Position, Progress, Sink, Spec, Status};
 
 /// How often to look where notifications tell of changes.
@@ -237,6 +237,14 @@ impl Listing {
     /// file belongs to the other one.
     fn list(&mut self, spec: &Spec, follows: &mut Vec<Follow>, now: Now) {
         let (mut paths, failed) = expand(&spec.origin);
+        // All rotations rename `name.1`: it belongs to `name`, whether or not there is one now.
+        for path in &mut paths {
+            if let Some(base) = numbered_base(path).filter(|base| is_named(&spec.origin, base)) {
+                *path = base;
+            }
+        }
+        paths.sort();
+        paths.dedup();
         self.failed = failed;
         if let Some((position, rebooted)) = self.earlier.take() {
             let looked_at = Duration::from_millis(position.looked_at_milliseconds);

@@ -286,9 +286,11 @@ impl Follow {
         }
         match (self.begin.take(), self.fresh) {
             (Some((known, size)), _) if known == id && size <= metadata.len() => {
-                last_line_start(file, size, line_bytes_max)
+                Place::at_line_start(file, size, line_bytes_max)
             }
-            (None, Some(StartAt::End)) => last_line_start(file, metadata.len(), line_bytes_max),
+            (None, Some(StartAt::End)) => {
+                Place::at_line_start(file, metadata.len(), line_bytes_max)
+            }
             _ => Ok(Place::default()),
         }
     }
@@ -347,8 +349,8 @@ impl Follow {
     /// Whether the writer has moved on to a later file, or this one is deleted and keeping it open
     /// would only hold its space on the disk.
     fn is_succeeded(&self, index: usize) -> bool {
-        let mut later = self.generations.iter().skip(index + 1);
-        later.any(Generation::has_data)
+        let mut present = self.generations.iter().filter(|generation| generation.left.is_none());
+        present.any(Generation::has_data)
             || self.generations.get(index).is_some_and(|generation| !generation.is_linked())
     }
 
@@ -613,33 +615,4 @@ enum Taken {
 fn lost(bookmark: &Bookmark, sink: &mut dyn Sink) {
     crate::telemetry::log_gap(&bookmark.path, bookmark.offset, bookmark.size);
     sink.note(Note::Gap);
-}
-
-/// The start of the line that the byte at `size` belongs to: what is unterminated now will be a
-/// line.
-fn last_line_start(file: &File, size: u64, line_bytes_max: usize) -> io::Result<Place> {
-    use std::os::unix::fs::FileExt;
-    const BYTES: usize = 64 << 10;
-    let mut end = size;
-    let lowest = size.saturating_sub(line_bytes_max as u64 + 1);
-    let mut buffer = vec![0; BYTES];
-    while end > lowest {
-        let start = end.saturating_sub(BYTES as u64).max(lowest);
-        let wanted = usize::try_from(end - start).unwrap_or(BYTES).min(BYTES);
-        let room = buffer.get_mut(..wanted).unwrap_or_default();
-        if file.read_exact_at(room, start).is_err() {
-            // It became shorter in this moment: all of it is new.
-            return Ok(Place::default());
-        }
-        if let Some(at) = memchr::memrchr(b'\n', room) {
-            return Place::at(file, start + at as u64 + 1);
-        }
-        end = start;
-    }
-    if lowest == 0 {
-        return Ok(Place::default());
-    }
-    let mut place = Place::at(file, size)?;
-    place.skipping = true;
-    Ok(place)
 }

@@ -79,6 +79,14 @@ pub(super) fn is_rotated(base: &Path, name: &Path) -> bool {
     }
 }
 
+/// The name that was rotated to this one, if it ends with a dot and a number.
+pub(super) fn numbered_base(name: &Path) -> Option<PathBuf> {
+    let bytes = name.file_name()?.as_bytes();
+    let (base, _) = bytes.split_at_checked(memchr::memrchr(b'.', bytes)?)?;
+    let numbered = matches!(parse(base, bytes), Some((Age::Number(_), false)));
+    (numbered && !base.is_empty()).then(|| name.with_file_name(OsStr::from_bytes(base)))
+}
+
 /// Whether the name ends as compressed files do. They are read to catch up, never followed.
 pub(super) fn is_compressed(name: &Path) -> bool {
     COMPRESSED.iter().any(|ending| name.as_os_str().as_bytes().ends_with(ending))
