@@ -166,8 +166,7 @@ impl Host {
         let luck = dice.below(1000);
         let answer = match (to.name, luck) {
             ("yahoo", 0..840) if stormy => Some(THROTTLED),
-            ("yahoo", 840..850) if stormy => Some(REFUSED),
-            ("gmx", 0..600) if stormy => Some(REFUSED),
+            ("yahoo", 840..850) | ("gmx", 0..600) if stormy => Some(REFUSED),
             ("apple", 0..300) if stormy => Some(UNAUTHENTICATED),
             ("apple", 300..450) if stormy => Some(NO_PTR),
             ("outlook", 0..30) if stormy => Some(PUZZLING),
