@@ -134,6 +134,8 @@ fn read_until(input: &mut impl BufRead, text: &str) -> String {
 fn the_daemon_counts_what_is_appended_and_goes_on_after_a_restart() {
     let mut daemon = Daemon::start();
     assert!(daemon.get("/-/healthy").contains(" 200 "));
+    // What is written before the log was opened for the first time is before its end.
+    daemon.wait_for("mta_source_up{source=\"mail\"} 1");
     let log = fs::read(LOG).unwrap();
     fs::OpenOptions::new()
         .append(true)
