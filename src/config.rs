@@ -14,8 +14,10 @@ mod raw;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::mta::Dialect;
+use crate::mta::custom::CustomDialects;
 use crate::source::Spec;
 
 pub use detect::{Detection, usual_logs};
@@ -42,6 +44,8 @@ pub struct Config {
     pub providers: Providers,
     /// What replies mean.
     pub replies: Replies,
+    /// The log formats that are defined beside the built-in ones.
+    pub dialects: Arc<CustomDialects>,
     /// The bounds on what strangers can make us hold.
     pub limits: Limits,
 }
@@ -125,6 +129,7 @@ impl Default for Config {
             sources: Vec::new(),
             providers: Providers { builtin: true, files: Vec::new(), tracked: None },
             replies: Replies { builtin: true, files: Vec::new() },
+            dialects: Arc::default(),
             limits: Limits {
                 series_max: SERIES_MAX_DEFAULT,
                 line_bytes_max: LINE_BYTES_MAX_DEFAULT,

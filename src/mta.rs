@@ -6,6 +6,7 @@
 
 mod answer;
 mod csv;
+pub mod custom;
 mod esp;
 mod exim;
 mod failure;
@@ -21,8 +22,11 @@ mod sendmail;
 mod stamp;
 mod text;
 
+use std::sync::Arc;
+
 use crate::attempt::{DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, label};
 use crate::envelope::{Record, Skim};
+use custom::CustomDialects;
 
 pub use failure::cause as named_cause;
 pub use recognise::{Evidence, Recognised};
@@ -153,36 +157,70 @@ label! {
     }
 }
 
-label! {
-    /// The log formats that can be read.
-    Dialect {
-        /// Postfix 2.x and 3.x.
-        Postfix = "postfix",
-        /// Exim 4.
-        Exim = "exim",
-        /// Sendmail 8.
-        Sendmail = "sendmail",
-        /// OpenSMTPD.
-        OpenSmtpd = "opensmtpd",
-        /// KumoMTA.
-        KumoMta = "kumomta",
-        /// PowerMTA's accounting files.
-        PowerMta = "powermta",
-        /// Events of Amazon SES.
-        AmazonSes = "amazon_ses",
-        /// Events of SendGrid.
-        SendGrid = "sendgrid",
-        /// Events of Mailgun.
-        Mailgun = "mailgun",
-        /// Events of Postmark.
-        Postmark = "postmark",
-        /// Events of SparkPost, and of Momentum's webhooks.
-        SparkPost = "sparkpost",
-        /// Events of Mandrill.
-        Mandrill = "mandrill",
-        /// Events of Brevo.
-        Brevo = "brevo",
-    }
+/// Declares the dialects: the labels of those that are built in, and those that are defined.
+macro_rules! dialects {
+    ($($(#[$doc:meta])* $variant:ident = $label:literal,)+) => {
+        /// The log formats that can be read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Dialect {
+            $($(#[$doc])* $variant,)+
+            /// One that the configuration defines.
+            Custom(custom::Name),
+        }
+
+        impl Dialect {
+            /// Those that are built in.
+            pub const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
+
+            /// The name, in the configuration and in output.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $label,)+
+                    Self::Custom(name) => name.as_str(),
+                }
+            }
+
+            /// The built-in dialect of that name.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($label => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for Dialect {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+dialects! {
+    /// Postfix 2.x and 3.x.
+    Postfix = "postfix",
+    /// Exim 4.
+    Exim = "exim",
+    /// Sendmail 8.
+    Sendmail = "sendmail",
+    /// OpenSMTPD.
+    OpenSmtpd = "opensmtpd",
+    /// KumoMTA.
+    KumoMta = "kumomta",
+    /// PowerMTA's accounting files.
+    PowerMta = "powermta",
+    /// Events of Amazon SES.
+    AmazonSes = "amazon_ses",
+    /// Events of SendGrid.
+    SendGrid = "sendgrid",
+    /// Events of Mailgun.
+    Mailgun = "mailgun",
+    /// Events of Postmark.
+    Postmark = "postmark",
+    /// Events of SparkPost, and of Momentum's webhooks.
+    SparkPost = "sparkpost",
+    /// Events of Mandrill.
+    Mandrill = "mandrill",
+    /// Events of Brevo.
+    Brevo = "brevo",
 }
 
 /// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
@@ -202,6 +240,10 @@ pub struct Dialects {
     forced: Option<Dialect>,
     #[serde(skip)]
     shaped: Option<Dialect>,
+    #[serde(skip)]
+    custom: Arc<CustomDialects>,
+    custom_events: custom::Events,
+    #[serde(skip)]
     postfix: postfix::Postfix,
     exim: exim::Exim,
     sendmail: sendmail::Sendmail,
@@ -214,6 +256,14 @@ impl Dialects {
     /// All dialects, told apart by each line, or one that is taken for granted.
     pub fn new(forced: Option<Dialect>) -> Self {
         Self { forced, ..Self::default() }
+    }
+
+    /// Knows these dialects and no others that a configuration defined before. Cheap where they are
+    /// the same.
+    pub fn adopt(&mut self, custom: &Arc<CustomDialects>) {
+        if !Arc::ptr_eq(&self.custom, custom) {
+            self.custom = Arc::clone(custom);
+        }
     }
 
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
@@ -235,8 +285,10 @@ impl Dialects {
         record: &Record<'_>,
         out: &mut Out<'_>,
     ) -> (Option<Dialect>, LineKind) {
-        let dialect =
-            self.forced.or_else(|| self.recognise_other(record).map(|(dialect, _)| dialect));
+        let dialect = self
+            .forced
+            .or_else(|| self.custom.of_program(record.program))
+            .or_else(|| self.recognise_other(record).map(|(dialect, _)| dialect));
         let kind = match dialect {
             Some(Dialect::Postfix) => {
                 let daemon = postfix::Daemon::of(record.program);
@@ -256,7 +308,14 @@ impl Dialects {
                 | Dialect::Mandrill
                 | Dialect::Brevo),
             ) => self.esp.read(dialect, record, out),
-            None => LineKind::Irrelevant,
+            Some(Dialect::Custom(name)) => {
+                self.custom.read(name, &mut self.custom_events, record, out)
+            }
+            None => {
+                let read = self.custom.read_any(&mut self.custom_events, record, out);
+                return read
+                    .map_or((None, LineKind::Irrelevant), |(dialect, kind)| (Some(dialect), kind));
+            }
         };
         (dialect, kind)
     }
@@ -275,5 +334,6 @@ impl Dialects {
             + self.exim.evicted()
             + self.sendmail.evicted()
             + self.opensmtpd.evicted()
+            + self.custom_events.evicted()
     }
 }

@@ -5,11 +5,14 @@
 mod expiry;
 mod memory;
 
+use std::sync::Arc;
+
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase, Relay,
 };
 use crate::envelope::{Container, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
+use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
@@ -21,6 +24,7 @@ pub struct Pipeline {
     providers: Providers,
     recent: Recent,
     classifier: Classifier,
+    dialects: Arc<CustomDialects>,
     waiting: Waiting,
 }
 
@@ -97,7 +101,18 @@ impl Observer for Unobserved {
 impl Pipeline {
     /// A chain with these tables.
     pub fn new(providers: Providers, classifier: Classifier) -> Self {
-        Self { providers, recent: Recent::default(), classifier, waiting: Waiting::default() }
+        Self {
+            providers,
+            recent: Recent::default(),
+            classifier,
+            dialects: Arc::default(),
+            waiting: Waiting::default(),
+        }
+    }
+
+    /// Puts the dialects that the configuration defines in force, for all streams.
+    pub fn define(&mut self, dialects: Arc<CustomDialects>) {
+        self.dialects = dialects;
     }
 
     /// Puts other tables in force. What has to be remembered from line to line stays.
@@ -132,6 +147,7 @@ impl Pipeline {
         chunk: &[u8],
         observer: &mut impl Observer,
     ) {
+        stream.dialects.adopt(&self.dialects);
         let mut kinds = [0u64; LineKind::COUNT];
         let mut irrelevant = 0;
         // The last stamp is kept once for each chunk, not for each line.

@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::config;
 use crate::ledger::state::{Found, State, Store, boot_id};
 use crate::ledger::{Ledger, ReloadGauges, Snapshot, StateGauges};
+use crate::mta::custom::CustomDialects;
 use crate::pipeline::Pipeline;
 use crate::provider::Providers;
 use crate::reason::Classifier;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub providers: Providers,
     /// What replies mean.
     pub classifier: Classifier,
+    /// The log formats that are defined beside the built-in ones.
+    pub dialects: Arc<CustomDialects>,
     /// The most series; see [`Ledger::new`].
     pub series_max: usize,
     /// A hash of the tables, to tell after a restart whether they are the same.
@@ -104,7 +107,8 @@ impl std::fmt::Debug for Alarm {
 impl Reader {
     /// A reader that has read nothing yet and goes on from what was found in its store.
     pub fn new(settings: Settings, store: Store, found: Found, alarm: Alarm, now: Now) -> Self {
-        let Settings { sources, providers, classifier, series_max, rules_hash } = settings;
+        let Settings { sources, providers, classifier, dialects, series_max, rules_hash } =
+            settings;
         let mut ledger = Ledger::new(&providers, series_max);
         ledger.adopt_lists(classifier.lists());
         let mut reader = Self {
@@ -125,6 +129,7 @@ impl Reader {
             reload: in_force(now),
             shared: None,
         };
+        reader.pipeline.define(dialects);
         reader.restore(found);
         reader.open(sources);
         reader
@@ -299,12 +304,14 @@ impl Reader {
 
     /// Puts other settings in force. Sources that are in both go on; no line and no count is lost.
     pub fn reload(&mut self, settings: Settings, now: Now) {
-        let Settings { sources, providers, classifier, series_max, rules_hash } = settings;
+        let Settings { sources, providers, classifier, dialects, series_max, rules_hash } =
+            settings;
         self.rules_hash = rules_hash;
         self.ledger.adopt(&providers);
         self.ledger.adopt_lists(classifier.lists());
         self.ledger.set_series_max(series_max);
         self.pipeline.adopt(providers, classifier);
+        self.pipeline.define(dialects);
         self.open(sources);
         self.reload = in_force(now);
         self.shared = None;

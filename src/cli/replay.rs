@@ -9,8 +9,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::output::{Failure, complain, stdout};
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// The format of the lines, instead of telling it by each of them
-    #[arg(long, value_parser = dialects())]
+    #[arg(long, value_name = "NAME")]
     dialect: Option<String>,
     /// The configuration whose tables and limits to use, instead of the built-in ones
     #[arg(long = "config.file", value_name = "PATH")]
@@ -54,9 +54,14 @@ enum Output {
     Json,
 }
 
-/// The names of the dialects.
-fn dialects() -> PossibleValuesParser {
-    PossibleValuesParser::new(Dialect::ALL.iter().map(|dialect| dialect.as_str()))
+/// The dialect of that name, built in or defined.
+fn dialect(config: &Config, name: &str) -> Result<Dialect, Failure> {
+    config.dialects.dialect(name).or(Dialect::parse(name)).ok_or_else(|| {
+        let built_in = Dialect::ALL.iter().map(|dialect| dialect.as_str());
+        let known: Vec<_> = built_in.chain(config.dialects.names()).collect();
+        let known = known.join(", ");
+        Failure::usage(format_args!("--dialect: expected one of {known}, but found {name:?}"))
+    })
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -95,15 +100,19 @@ struct Replay {
 
 impl Replay {
     fn new(config: &Config, dialect: Option<&str>) -> Result<Self, Failure> {
+        let dialect = dialect.map(|name| self::dialect(config, name)).transpose()?;
         let (providers, classifier) = tables::load(config)?;
+        let mut pipeline = Pipeline::new(providers, classifier);
+        pipeline.define(Arc::clone(&config.dialects));
+        let providers = pipeline.providers();
         let mut ledger =
-            Ledger::new(&providers, config.limits.series_max).without_first_appearance();
+            Ledger::new(providers, config.limits.series_max).without_first_appearance();
         let source = ledger.source(SOURCE);
         Ok(Self {
-            pipeline: Pipeline::new(providers, classifier),
+            pipeline,
             ledger,
             source,
-            stream: Stream::new(source, dialect.and_then(Dialect::parse)),
+            stream: Stream::new(source, dialect),
             chunks: Chunks::new(config.limits.line_bytes_max),
         })
     }

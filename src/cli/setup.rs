@@ -1,6 +1,7 @@
 //! From what was typed to what the reader works with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -64,6 +65,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings, Failure> {
         sources: config.sources.clone(),
         providers,
         classifier,
+        dialects: Arc::clone(&config.dialects),
         series_max: config.limits.series_max,
         rules_hash: tables::hash(config)?,
     })

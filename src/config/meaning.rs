@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::Fault;
 use super::raw::{Count, Flag, List, Raw, SourceOrPath, Text};
 use super::{Config, Limits, Providers, Replies, Source, State, Web};
 use crate::mta::Dialect;
+use crate::mta::custom::CustomDialects;
 use crate::source::{Filter, Listen, Origin, Spec, StartAt};
 
 /// The bounds of `limits.series_max`. The lower one leaves room for the pre-created series.
@@ -35,6 +37,11 @@ pub(super) fn config(raw: &Raw, base: &Path) -> Result<Config, Fault> {
             default.limits.line_bytes_max,
         )?,
     };
+    let List(definitions) = &raw.dialects;
+    let dialects = CustomDialects::compile(definitions).map_err(|custom| {
+        let found = format!("{} in the dialect {:?}", custom.found, custom.name);
+        fault(&custom.key, &custom.expected, &found)
+    })?;
     Ok(Config {
         web: web(&raw.web, default.web)?,
         state: State {
@@ -43,7 +50,8 @@ pub(super) fn config(raw: &Raw, base: &Path) -> Result<Config, Fault> {
                 None => default.state.directory,
             },
         },
-        sources: sources(&raw.sources, base, limits.line_bytes_max)?,
+        sources: sources(&raw.sources, base, limits.line_bytes_max, &dialects)?,
+        dialects: Arc::new(dialects),
         providers: Providers {
             builtin: flag(raw.providers.builtin.as_ref(), default.providers.builtin),
             files: files(raw.providers.files.as_ref(), "providers.files", base)?,
@@ -120,12 +128,13 @@ fn sources(
     List(raw): &List<SourceOrPath>,
     base: &Path,
     line_bytes_max: usize,
+    dialects: &CustomDialects,
 ) -> Result<Vec<Source>, Fault> {
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
     for (at, SourceOrPath(raw)) in raw.iter().enumerate() {
         let key = format!("sources[{at}]");
-        let source = source(raw, &key, base, line_bytes_max)?;
+        let source = source(raw, &key, base, line_bytes_max, dialects)?;
         if !names.insert(source.spec.name.clone()) {
             let expected = "a name that no other source has";
             return Err(fault(&format!("{key}.name"), expected, &shown(&source.spec.name)));
@@ -140,6 +149,7 @@ fn source(
     key: &str,
     base: &Path,
     line_bytes_max: usize,
+    dialects: &CustomDialects,
 ) -> Result<Source, Fault> {
     let (default_name, origin) = origin(raw, key, base)?;
     let name = match &raw.name {
@@ -164,8 +174,9 @@ fn source(
     };
     let dialect = match raw.dialect.as_ref().map(|Text(text)| text.as_str()) {
         None | Some("auto") => None,
-        Some(name) => Some(Dialect::parse(name).ok_or_else(|| {
-            let known: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
+        Some(name) => Some(dialects.dialect(name).or(Dialect::parse(name)).ok_or_else(|| {
+            let built_in = Dialect::ALL.iter().map(|dialect| dialect.as_str());
+            let known: Vec<_> = built_in.chain(dialects.names()).collect();
             let expected = format!("auto or one of {}", known.join(", "));
             fault(&format!("{key}.dialect"), &expected, &shown(name))
         })?),

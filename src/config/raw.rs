@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::mta::custom::Definition;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
@@ -17,6 +18,7 @@ pub(super) struct Raw {
     pub sources: List<SourceOrPath>,
     pub providers: Providers,
     pub replies: Replies,
+    pub dialects: List<Definition>,
     pub limits: Limits,
 }
 

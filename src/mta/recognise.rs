@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::custom::Events;
 use super::{Dialect, Dialects, esp, exim, json, opensmtpd, postfix, powermta, sendmail};
 use crate::attempt::label;
 use crate::envelope::{Record, Unwrapper};
@@ -91,9 +92,15 @@ impl Dialects {
         if let Some(forced) = self.forced {
             return Some((forced, Evidence::Forced));
         }
-        match postfix::Daemon::of(record.program) {
-            Some(_) => Some((Dialect::Postfix, Evidence::Program)),
-            None => self.recognise_other(record),
+        if postfix::Daemon::of(record.program).is_some() {
+            return Some((Dialect::Postfix, Evidence::Program));
+        }
+        match self.custom.of_program(record.program) {
+            Some(custom) => Some((custom, Evidence::Program)),
+            None => self.recognise_other(record).or_else(|| {
+                let read = self.custom.read_any(&mut Events::default(), record, &mut |_, _, _| {});
+                read.map(|(dialect, _)| (dialect, Evidence::Shape))
+            }),
         }
     }
 

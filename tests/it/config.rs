@@ -63,6 +63,10 @@ fn the_shipped_file_names_every_key_and_its_examples_can_be_switched_on() {
         let section = table[section].as_table().unwrap();
         assert!(names.iter().all(|name| section.contains_key(*name)), "{names:?}");
     }
+    assert_eq!(config.dialects.names().collect::<Vec<_>>(), ["acme"]);
+    let dialect = table["dialects"][0].as_table().unwrap();
+    let keys = ["name", "program", "patterns", "outcomes", "phases", "examples"];
+    assert!(keys.iter().all(|key| dialect.contains_key(*key)));
     let source = table["sources"][0].as_table().unwrap();
     assert!(["path", "name", "dialect", "start_at"].iter().all(|key| source.contains_key(*key)));
 }
@@ -118,6 +122,7 @@ fn yaml_says_the_same() {
     assert_eq!(config.providers.files, [fixtures().join("own.toml")]);
     assert_eq!(config.providers.tracked, Some(vec!["gmail".to_owned()]));
     assert_eq!(config.limits.series_max, 2000);
+    assert_eq!(config.dialects.names().collect::<Vec<_>>(), ["acme-json"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What every dialect has to stand: arbitrary bytes, cut lines, hostile text, a restart between any
 //! two lines.
 
+mod structured;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -220,7 +222,7 @@ fn helo(text: &[u8]) -> Vec<u8> {
 }
 
 fn templates() -> impl Iterator<Item = &'static Template> {
-    [EXIM, SENDMAIL, OPENSMTPD].into_iter().flatten()
+    [EXIM, SENDMAIL, OPENSMTPD, structured::TEMPLATES].into_iter().flatten()
 }
 
 #[test]
@@ -321,14 +323,16 @@ fn logs() -> Vec<PathBuf> {
 #[test]
 fn a_line_may_be_cut_at_every_byte() {
     let mut seen = BTreeSet::new();
-    for log in logs() {
-        let log = fs::read(log).unwrap();
+    for path in logs() {
+        // Logs that were written after the grammar have no line that is like another.
+        let grammar = path.file_stem().is_some_and(|stem| stem.to_str() == Some("grammar"));
+        let log = fs::read(path).unwrap();
         for line in log.split(|byte| *byte == b'\n') {
             // Lines that differ in their digits only are cut once.
             let shape: Vec<u8> =
                 line.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }).collect();
             let short: Vec<u8> = shape.get(..140).unwrap_or(&shape).to_vec();
-            if !seen.insert(short) || seen.len() % 4 != 0 {
+            if !grammar && (!seen.insert(short) || seen.len() % 4 != 0) {
                 continue;
             }
             let mut dialects = Dialects::new(None);

@@ -36,6 +36,7 @@ fn settings(sources: &[(&str, PathBuf)]) -> Settings {
         sources: sources.collect(),
         providers,
         classifier,
+        dialects: Arc::default(),
         series_max: 10_000,
         rules_hash: 1,
     }
