@@ -64,6 +64,7 @@ fn replies_that_are_no_rules_example_get_the_reason_a_postmaster_would_give() {
         include_str!("../replies/heldout.tsv"),
         include_str!("../replies/heldout2.tsv"),
         include_str!("../replies/heldout3.tsv"),
+        include_str!("../replies/heldout4.tsv"),
     ] {
         let (agreed, all) = agreement(table);
         println!("{agreed} of {all}");
