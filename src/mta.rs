@@ -266,6 +266,12 @@ impl Dialects {
         }
     }
 
+    /// Takes over what an earlier run remembered; the settings stay.
+    pub fn restore(&mut self, saved: Self) {
+        let Self { forced, shaped, custom, .. } = std::mem::take(self);
+        *self = Self { forced, shaped, custom, ..saved };
+    }
+
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
     #[inline]

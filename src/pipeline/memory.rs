@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::expiry::SavedWaiting;
 use super::{Pipeline, Stream};
 use crate::envelope::Parts;
+use crate::mta::Dialects;
 
 /// Changes when an older program could misread [`Memory`].
 const VERSION: u32 = 1;
@@ -21,11 +22,13 @@ struct Memory {
     waiting: SavedWaiting,
 }
 
+/// What is remembered of a source, as it is written and as it is read.
 #[derive(Serialize, Deserialize)]
-struct StreamMemory {
+struct StreamMemory<P, D> {
     version: u32,
-    parts: Parts,
+    parts: P,
     last_stamp: Vec<u8>,
+    dialects: D,
 }
 
 impl Pipeline {
@@ -50,17 +53,20 @@ impl Stream {
     pub fn save(&self) -> Option<Box<RawValue>> {
         serde_json::value::to_raw_value(&StreamMemory {
             version: STREAM_VERSION,
-            parts: self.container.parts().clone(),
+            parts: self.container.parts(),
             last_stamp: self.last_stamp.clone(),
+            dialects: &self.dialects,
         })
         .ok()
     }
 
     /// Takes over what an earlier run remembered.
     pub fn restore(&mut self, saved: &RawValue) {
-        if let Ok(memory) = serde_json::from_str::<StreamMemory>(saved.get())
+        let memory = serde_json::from_str::<StreamMemory<Parts, Dialects>>(saved.get());
+        if let Ok(memory) = memory
             && memory.version == STREAM_VERSION
         {
+            self.dialects.restore(memory.dialects);
             self.container.restore(memory.parts);
             self.last_stamp = memory.last_stamp;
         }

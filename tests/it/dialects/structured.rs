@@ -1,6 +1,11 @@
 //! Where strangers' text stands in records of JSON and CSV.
 
+use mta_exporter::attempt::Outcome;
+use mta_exporter::ledger::Ledger;
 use mta_exporter::mta::{Dialect, Dialects};
+use mta_exporter::pipeline::{Pipeline, Stream, Unobserved};
+use mta_exporter::provider::{ProviderId, Providers};
+use mta_exporter::reason::Classifier;
 
 use super::{Template, read_lines, replace};
 
@@ -101,4 +106,21 @@ fn every_template_is_recognised_and_read() {
         read_lines(&mut Dialects::new(None), &lines, &mut |_| readings += 1);
         assert!(readings > 0, "{}: {}", template.dialect, template.lines);
     }
+}
+
+#[test]
+fn an_event_that_comes_again_after_a_restart_is_not_counted_again() {
+    const EVENT: &[u8] = br#"[{"event":"delivered","email":"a@example.com","sg_event_id":"e"}]"#;
+    let providers = Providers::builtin();
+    let classifier = Classifier::builtin(&providers);
+    let mut pipeline = Pipeline::new(providers, classifier);
+    let mut ledger = Ledger::new(pipeline.providers(), 10_000);
+    let source = ledger.source("events");
+    let mut stream = Stream::new(source, None);
+    pipeline.feed(&mut stream, &mut ledger, EVENT, &mut Unobserved);
+    let saved = stream.save().unwrap();
+    let mut stream = Stream::new(source, None);
+    stream.restore(&saved);
+    pipeline.feed(&mut stream, &mut ledger, EVENT, &mut Unobserved);
+    assert_eq!(ledger.deliveries(ProviderId::OTHER, Outcome::Delivered), 1);
 }
