@@ -221,6 +221,7 @@ mod tests {
             "2026-11-21 20:00:01 1xUrAb-000000002Ab-1234 => a@example.net R=dnslookup",
             "2026-11-21T20:00:01.123Z [NOTICE] [-] [core] delivered",
             "2026-11-21T20:00:01Z  INFO Delivered (delivery.delivered) queueId = 1",
+            "2026-11-21T20:00:01.123Z queue: delivered\t{\"attempt\":1,\"rcpt\":\"a@example.net\"}",
             "{\"log\":\"Nov 21 20:00:01 mx1 postfix/smtp[1]: x\"}",
             "@4000000067416a2b0c5d3a8c delivery 20: success: 192.0.2.10_accepted",
             "Nov 21 20:00:01 mx1 mail.info mail.info mail.info x",

@@ -7,11 +7,19 @@
 mod answer;
 mod csv;
 pub mod custom;
+mod dma;
 mod esp;
+mod exchange;
 mod exim;
 mod failure;
+mod halon;
+mod hmailserver;
 mod json;
 mod kumomta;
+mod maddy;
+mod momentum;
+mod msmtp;
+mod nullmailer;
 mod opensmtpd;
 mod postfix;
 mod powermta;
@@ -19,8 +27,11 @@ mod recent;
 mod recognise;
 mod seen;
 mod sendmail;
+mod session;
+mod stalwart;
 mod stamp;
 mod text;
+mod zonemta;
 
 use std::sync::Arc;
 
@@ -207,6 +218,26 @@ dialects! {
     KumoMta = "kumomta",
     /// PowerMTA's accounting files.
     PowerMta = "powermta",
+    /// ZoneMTA.
+    ZoneMta = "zonemta",
+    /// Momentum's main log.
+    Momentum = "momentum",
+    /// What Halon's hooks write.
+    Halon = "halon",
+    /// Stalwart.
+    Stalwart = "stalwart",
+    /// maddy.
+    Maddy = "maddy",
+    /// Microsoft Exchange's message tracking and protocol logs.
+    Exchange = "exchange",
+    /// hMailServer.
+    HMailServer = "hmailserver",
+    /// dma.
+    Dma = "dma",
+    /// msmtp.
+    Msmtp = "msmtp",
+    /// nullmailer.
+    Nullmailer = "nullmailer",
     /// Events of Amazon SES.
     AmazonSes = "amazon_ses",
     /// Events of SendGrid.
@@ -249,6 +280,12 @@ pub struct Dialects {
     sendmail: sendmail::Sendmail,
     opensmtpd: opensmtpd::OpenSmtpd,
     powermta: powermta::PowerMta,
+    stalwart: stalwart::Stalwart,
+    maddy: maddy::Maddy,
+    exchange: exchange::Exchange,
+    hmailserver: hmailserver::HMailServer,
+    dma: dma::Dma,
+    nullmailer: nullmailer::Nullmailer,
     esp: esp::Esp,
 }
 
@@ -305,6 +342,16 @@ impl Dialects {
             Some(Dialect::OpenSmtpd) => self.opensmtpd.read(record, out),
             Some(Dialect::KumoMta) => kumomta::read(record, out),
             Some(Dialect::PowerMta) => self.powermta.read(record, out),
+            Some(Dialect::ZoneMta) => zonemta::read(record, out),
+            Some(Dialect::Momentum) => momentum::read(record, out),
+            Some(Dialect::Halon) => halon::read(record, out),
+            Some(Dialect::Stalwart) => self.stalwart.read(record, out),
+            Some(Dialect::Maddy) => self.maddy.read(record, out),
+            Some(Dialect::Exchange) => self.exchange.read(record, out),
+            Some(Dialect::HMailServer) => self.hmailserver.read(record, out),
+            Some(Dialect::Dma) => self.dma.read(record, out),
+            Some(Dialect::Msmtp) => msmtp::read(record, out),
+            Some(Dialect::Nullmailer) => self.nullmailer.read(record, out),
             Some(
                 dialect @ (Dialect::AmazonSes
                 | Dialect::SendGrid
@@ -331,6 +378,7 @@ impl Dialects {
         self.exim.finish(out);
         self.sendmail.finish(out);
         self.opensmtpd.finish(out);
+        self.stalwart.finish(out);
     }
 
     /// How many things had to be forgotten, because the memory for them is bounded, before the
@@ -340,6 +388,11 @@ impl Dialects {
             + self.exim.evicted()
             + self.sendmail.evicted()
             + self.opensmtpd.evicted()
+            + self.stalwart.evicted()
+            + self.maddy.evicted()
+            + self.exchange.evicted()
+            + self.hmailserver.evicted()
+            + self.dma.evicted()
             + self.custom_events.evicted()
     }
 }

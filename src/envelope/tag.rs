@@ -164,7 +164,9 @@ fn new_host(text: &[u8], family: Family) -> Option<(&[u8], &[u8])> {
     let first = host.first()?;
     let inside =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
-    (first.is_ascii_alphanumeric() && host.iter().all(inside)).then_some((host, rest))
+    // A word with a colon after it is a tag, or a module's name in a file without hosts.
+    let tag = host.ends_with(b":") && !host.ends_with(b"::");
+    (first.is_ascii_alphanumeric() && !tag && host.iter().all(inside)).then_some((host, rest))
 }
 
 /// What stands before the first space, and what after it.

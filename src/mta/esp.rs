@@ -28,10 +28,13 @@ use super::{Dialect, LineKind, Out, Reading, Why};
 use crate::attempt::{DeliveryAttempt, Expiry, NoAttempt, Outcome};
 use crate::envelope::Record;
 
-pub(super) use mandrill::FORM;
-
 /// How many events, and how many acceptances, are remembered.
 const EVENTS_MAX: usize = 32_768;
+
+/// Whether a line is a request's body in the form that Mandrill sends.
+pub(super) fn is_form(message: &[u8]) -> bool {
+    message.starts_with(mandrill::FORM)
+}
 
 /// Reads a line.
 type Read = fn(&[u8], &mut Desk<'_, '_>) -> Result<(), Why>;

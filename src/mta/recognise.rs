@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::custom::Events;
-use super::{Dialect, Dialects, esp, exim, json, opensmtpd, postfix, powermta, sendmail};
+use super::{
+    Dialect, Dialects, dma, esp, exchange, exim, hmailserver, json, maddy, momentum, msmtp,
+    nullmailer, opensmtpd, postfix, powermta, sendmail, stalwart, zonemta,
+};
 use crate::attempt::label;
 use crate::envelope::{Record, Unwrapper};
 
@@ -73,17 +76,29 @@ type Is = fn(&[u8]) -> bool;
 
 /// The dialects by the names of their programs, in the order in which they are asked. Postfix is
 /// asked before.
-const PROGRAMS: [(Dialect, Is); 3] = [
+const PROGRAMS: &[(Dialect, Is)] = &[
     (Dialect::Exim, exim::recognise),
     (Dialect::Sendmail, sendmail::recognise),
     (Dialect::OpenSmtpd, opensmtpd::recognise),
+    (Dialect::Dma, dma::recognise),
+    (Dialect::Nullmailer, nullmailer::recognise),
 ];
 
 /// The dialects by the shape of their lines.
-const SHAPES: [(Dialect, Is); 3] = [
+const SHAPES: &[(Dialect, Is)] = &[
     (Dialect::Exim, exim::is_shaped),
     (Dialect::Sendmail, sendmail::is_shaped),
     (Dialect::OpenSmtpd, opensmtpd::is_shaped),
+    (Dialect::PowerMta, powermta::recognise),
+    (Dialect::ZoneMta, zonemta::recognise),
+    (Dialect::Momentum, momentum::recognise),
+    (Dialect::Stalwart, stalwart::recognise),
+    (Dialect::Maddy, maddy::recognise),
+    (Dialect::Exchange, exchange::recognise),
+    (Dialect::HMailServer, hmailserver::recognise),
+    (Dialect::Msmtp, msmtp::recognise),
+    (Dialect::Nullmailer, nullmailer::is_shaped),
+    (Dialect::Mandrill, esp::is_form),
 ];
 
 impl Dialects {
@@ -120,20 +135,30 @@ impl Dialects {
 
     /// The dialect of a line that no program's name tells.
     fn recognise_by_shape(&mut self, message: &[u8]) -> Option<Dialect> {
-        if self.powermta.is_open() {
-            return Some(Dialect::PowerMta);
+        if let Some(dialect) = self.that_waits(message) {
+            return Some(dialect);
         }
         // Lines of one stream have the same shape for the most part, so the last one is tried first.
         let last = SHAPES.iter().filter(|(dialect, _)| Some(*dialect) == self.shaped);
-        if let Some((dialect, _)) = last.chain(&SHAPES).find(|(_, is)| is(message)) {
+        if let Some((dialect, _)) = last.chain(SHAPES).find(|(_, is)| is(message)) {
             self.shaped = Some(*dialect);
             return Some(*dialect);
         }
-        match message.trim_ascii_start().first()? {
-            b'{' | b'[' => json::recognise(message),
-            _ if powermta::recognise(message) => Some(Dialect::PowerMta),
-            _ if message.starts_with(esp::FORM) => Some(Dialect::Mandrill),
-            _ => None,
+        json::recognise(message)
+    }
+
+    /// The dialect that has begun something which this line goes on with.
+    fn that_waits(&self, message: &[u8]) -> Option<Dialect> {
+        if self.powermta.is_open() {
+            Some(Dialect::PowerMta)
+        } else if self.exchange.is_open() {
+            Some(Dialect::Exchange)
+        } else if self.stalwart.expects(message) {
+            Some(Dialect::Stalwart)
+        } else if self.nullmailer.expects(message) {
+            Some(Dialect::Nullmailer)
+        } else {
+            None
         }
     }
 

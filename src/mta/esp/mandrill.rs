@@ -14,7 +14,7 @@ use crate::mta::json::{self, Loose, Text};
 use crate::mta::{Why, answer};
 
 /// What a request's body starts with.
-pub(in crate::mta) const FORM: &[u8] = b"mandrill_events=";
+pub(super) const FORM: &[u8] = b"mandrill_events=";
 
 #[derive(Deserialize)]
 struct Item<'a> {
