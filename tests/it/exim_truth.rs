@@ -106,3 +106,48 @@ fn the_same_through_syslog_with_split_lines_and_doubled_refusals() {
     // As many as in the file, though each stands here twice.
     assert_eq!((log.refused["4xx"], log.refused["5xx"]), (5, 70));
 }
+
+#[test]
+fn the_same_with_every_log_selector() {
+    let truth = read_truth("exim", "all-selectors");
+    let log = fs::read(path("exim", "all-selectors.log")).unwrap();
+    let log = read_log(&log, Dialect::Exim, &truth);
+    assert_eq!(
+        lines(&beyond(&log.replies, &truth.replies)),
+        [
+            "blackhole.example none 8",
+            "contoso.com 550 1",
+            "contoso.com none 12",
+            "dnstimeout.example none 8",
+            "lawfirm.example none 11",
+            "mxnoaddr.example none 1",
+            "nullmx.example none 1",
+            "nxdomain.example none 1",
+            "refused.example none 16",
+            "selfhosted.example 550 1",
+            "selfhosted.example none 3",
+            "sender.example none 15",
+            "servfail.example none 10",
+            "unreach.example none 11",
+        ]
+    );
+    assert_eq!(
+        lines(&beyond(&truth.replies, &log.replies)),
+        [
+            "contoso.com 451 1",
+            "contoso.com 999 12",
+            "gmail.com 452 1",
+            // Exim was ended during this attempt.
+            "hang.example none 1",
+            "helorej.example 550 1",
+            "lawfirm.example 550 11",
+            "selfhosted.example 451 1",
+            "selfhosted.example 999 3",
+            "tlsbad.example 454 1",
+        ]
+    );
+    assert_eq!(log.readings["host reply"], 19);
+    assert_eq!(log.outcomes[&Outcome::Delivered], 84);
+    // Syntax errors are logged too.
+    assert_eq!((log.refused["4xx"], log.refused["5xx"]), (5, 75));
+}
