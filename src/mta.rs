@@ -5,6 +5,7 @@
 //! [`LineKind::Unreadable`] with a cause, never an error.
 
 mod answer;
+mod courier;
 mod csv;
 pub mod custom;
 mod dma;
@@ -13,6 +14,7 @@ mod exchange;
 mod exim;
 mod failure;
 mod halon;
+mod haraka;
 mod hmailserver;
 mod json;
 mod kumomta;
@@ -23,6 +25,7 @@ mod nullmailer;
 mod opensmtpd;
 mod postfix;
 mod powermta;
+mod qmail;
 mod recent;
 mod recognise;
 mod seen;
@@ -214,6 +217,12 @@ dialects! {
     Sendmail = "sendmail",
     /// OpenSMTPD.
     OpenSmtpd = "opensmtpd",
+    /// qmail, netqmail, notqmail, s/qmail.
+    Qmail = "qmail",
+    /// Courier.
+    Courier = "courier",
+    /// Haraka.
+    Haraka = "haraka",
     /// KumoMTA.
     KumoMta = "kumomta",
     /// PowerMTA's accounting files.
@@ -279,6 +288,9 @@ pub struct Dialects {
     exim: exim::Exim,
     sendmail: sendmail::Sendmail,
     opensmtpd: opensmtpd::OpenSmtpd,
+    qmail: qmail::Qmail,
+    courier: courier::Courier,
+    haraka: haraka::Haraka,
     powermta: powermta::PowerMta,
     stalwart: stalwart::Stalwart,
     maddy: maddy::Maddy,
@@ -340,6 +352,9 @@ impl Dialects {
             Some(Dialect::Exim) => self.exim.read(record, out),
             Some(Dialect::Sendmail) => self.sendmail.read(record, out),
             Some(Dialect::OpenSmtpd) => self.opensmtpd.read(record, out),
+            Some(Dialect::Qmail) => self.qmail.read(record, out),
+            Some(Dialect::Courier) => self.courier.read(record, out),
+            Some(Dialect::Haraka) => self.haraka.read(record, out),
             Some(Dialect::KumoMta) => kumomta::read(record, out),
             Some(Dialect::PowerMta) => self.powermta.read(record, out),
             Some(Dialect::ZoneMta) => zonemta::read(record, out),
@@ -378,6 +393,8 @@ impl Dialects {
         self.exim.finish(out);
         self.sendmail.finish(out);
         self.opensmtpd.finish(out);
+        self.courier.finish(out);
+        self.haraka.finish(out);
         self.stalwart.finish(out);
     }
 
@@ -388,6 +405,9 @@ impl Dialects {
             + self.exim.evicted()
             + self.sendmail.evicted()
             + self.opensmtpd.evicted()
+            + self.qmail.evicted()
+            + self.courier.evicted()
+            + self.haraka.evicted()
             + self.stalwart.evicted()
             + self.maddy.evicted()
             + self.exchange.evicted()

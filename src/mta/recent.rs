@@ -47,6 +47,11 @@ impl<V, const MAX: usize> Recent<V, MAX> {
         Some((old_key, old))
     }
 
+    /// Forgets everything, which is not counted.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Takes out everything, the oldest first.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Bytes, V)> {
         std::iter::from_fn(|| self.entries.pop_lru())

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::custom::Events;
 use super::{
-    Dialect, Dialects, dma, esp, exchange, exim, hmailserver, json, maddy, momentum, msmtp,
-    nullmailer, opensmtpd, postfix, powermta, sendmail, stalwart, zonemta,
+    Dialect, Dialects, courier, dma, esp, exchange, exim, haraka, hmailserver, json, maddy,
+    momentum, msmtp, nullmailer, opensmtpd, postfix, powermta, qmail, sendmail, stalwart, zonemta,
 };
 use crate::attempt::label;
 use crate::envelope::{Record, Unwrapper};
@@ -80,6 +80,9 @@ const PROGRAMS: &[(Dialect, Is)] = &[
     (Dialect::Exim, exim::recognise),
     (Dialect::Sendmail, sendmail::recognise),
     (Dialect::OpenSmtpd, opensmtpd::recognise),
+    (Dialect::Qmail, qmail::recognise),
+    (Dialect::Courier, courier::recognise),
+    (Dialect::Haraka, haraka::recognise),
     (Dialect::Dma, dma::recognise),
     (Dialect::Nullmailer, nullmailer::recognise),
 ];
@@ -89,6 +92,9 @@ const SHAPES: &[(Dialect, Is)] = &[
     (Dialect::Exim, exim::is_shaped),
     (Dialect::Sendmail, sendmail::is_shaped),
     (Dialect::OpenSmtpd, opensmtpd::is_shaped),
+    (Dialect::Qmail, qmail::is_shaped),
+    (Dialect::Courier, courier::is_shaped),
+    (Dialect::Haraka, haraka::is_shaped),
     (Dialect::PowerMta, powermta::recognise),
     (Dialect::ZoneMta, zonemta::recognise),
     (Dialect::Momentum, momentum::recognise),

@@ -14,10 +14,12 @@
 
 mod config;
 mod corpus;
+mod courier_truth;
 mod dialects;
 mod exim_truth;
 mod explain;
 mod exposition;
+mod haraka_truth;
 mod http;
 mod inputs;
 mod opensmtpd_truth;
@@ -26,6 +28,7 @@ mod postfix_lines;
 mod postfix_truth;
 mod program;
 mod providers;
+mod qmail_truth;
 mod readme;
 mod reasons;
 mod replies;
