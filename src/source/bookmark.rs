@@ -66,6 +66,10 @@ pub struct Bookmark {
     /// Whether the place is in a line that is too long and is skipped to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skipping: bool,
+    /// Whether the file held nothing but the beginning of a line: too little to know it by, except
+    /// where another file holds exactly the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fragment: bool,
     /// The size that the file had when it was last seen.
     pub size: u64,
     /// The first bytes of the file.
@@ -261,6 +265,7 @@ impl Place {
             inode: id.inode,
             offset: self.offset,
             skipping: self.skipping,
+            fragment: false,
             size,
             head: Print::of(&self.head),
             marker: Print::of(&self.marker),

@@ -1,5 +1,8 @@
 //! One name that is followed, through all files that have it one after the other.
 
+mod resume;
+mod rotations;
+
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::bookmark::{Bookmark, FileId, Fit, Place, text};
 use super::buffer::Buffer;
 use super::generation::{Generation, Step};
-use super::search::{Content, Found, Search};
+use super::search::Search;
 use super::{Note, Now, Progress, Sink, Spec, StartAt};
+use resume::Wanted;
 
 /// How many finished files are remembered, to know them when they are seen again.
 const DONE_MAX: usize = 8;
@@ -67,19 +71,6 @@ pub(super) struct Follow {
     searched_at: Option<Duration>,
     /// When the name was last looked at.
     looked_at: Option<Duration>,
-    /// The file that has the name now.
-    live: Option<FileId>,
-}
-
-/// What an earlier run left, not found yet.
-#[derive(Debug)]
-struct Wanted {
-    position: FollowPosition,
-    /// When that run last looked.
-    looked_at: Duration,
-    rebooted: bool,
-    /// Whether the directory could be listed.
-    listed: bool,
 }
 
 /// What is under the name.
@@ -110,14 +101,13 @@ impl Follow {
             starting: true,
             searched_at: None,
             looked_at,
-            live: None,
         }
     }
 
     /// Goes on where an earlier run stopped.
     pub(super) fn resume(position: FollowPosition, looked_at: Duration, rebooted: bool) -> Self {
         let mut follow = Self::new(position.path.clone(), None, None);
-        follow.wanted = Some(Wanted { position, looked_at, rebooted, listed: false });
+        follow.wanted = Some(Wanted::new(position, looked_at, rebooted));
         follow
     }
 
@@ -143,8 +133,7 @@ impl Follow {
             self.wanted = self.take_up(wanted, round);
         }
         let seen = fs::metadata(&self.path);
-        self.live = seen.as_ref().ok().map(FileId::of);
-        let live = self.live;
+        let live = seen.as_ref().ok().map(FileId::of);
         let sight = match seen {
             Ok(_) if self.is_wanted(live) => Err(io::ErrorKind::PermissionDenied.into()),
             Ok(metadata) if metadata.is_file() => self.meet(&metadata, round),
@@ -176,18 +165,6 @@ impl Follow {
         }
         self.retire(round);
         self.starting = false;
-    }
-
-    /// Whether the place to begin in that file is not settled yet.
-    fn is_wanted(&self, id: Option<FileId>) -> bool {
-        self.wanted.as_ref().is_some_and(|wanted| {
-            !wanted.listed
-                || wanted.position.open.iter().any(|bookmark| {
-                    id.is_some_and(|id| {
-                        id == bookmark.id() || wanted.rebooted && id.inode() == bookmark.inode
-                    })
-                })
-        })
     }
 
     /// Opens files that were closed to save descriptors and have been renamed since.
@@ -276,13 +253,12 @@ impl Follow {
         line_bytes_max: usize,
     ) -> io::Result<Place> {
         let id = FileId::of(metadata);
-        if let Some(at) = self.done.iter().position(|bookmark| bookmark.id() == id) {
-            // A file that was let go has the name again, or its inode was given to another file.
-            let bookmark = self.done.remove(at);
-            return match bookmark.fit(file)? {
-                Fit::Same(place, ()) => Ok(place),
-                Fit::Shorter | Fit::Different => Ok(Place::default()),
-            };
+        // A file that was let go may have the name again; or its inode was given to another file.
+        if let Some(at) = self.done.iter().position(|done| done.id() == id && !done.fragment)
+            && let Some(Ok(Fit::Same(place, ()))) = self.done.get(at).map(|done| done.fit(file))
+        {
+            self.done.remove(at);
+            return Ok(place);
         }
         match (self.begin.take(), self.fresh) {
             (Some((known, size)), _) if known == id && size <= metadata.len() => {
@@ -360,8 +336,10 @@ impl Follow {
             return;
         }
         let mut generation = self.generations.remove(index);
+        let has_lines = generation.bookmark().has_content();
         generation.finish(round.spec.line_bytes_max, round.buffer, round.sink);
-        let bookmark = generation.bookmark();
+        let mut bookmark = generation.bookmark();
+        bookmark.fragment = !has_lines;
         crate::telemetry::log_retired(&bookmark.path, bookmark.offset);
         if generation.is_failing() && bookmark.size > bookmark.offset {
             lost(&bookmark, round.sink);
@@ -373,212 +351,17 @@ impl Follow {
         self.done.drain(..surplus);
     }
 
-    /// Opens the files that had the name between the newest that is known and the present one, and
-    /// were renamed before they could be seen under it.
-    fn follow_rotations(&mut self, round: &mut Round<'_>) {
-        self.searched_at = Some(round.now.monotonic);
-        let last = self.generations.last().map(Generation::modified);
-        let Some(since) = last.or(self.looked_at) else { return };
-        let contents = self.contents(None);
-        for _ in 0..SEARCHES_MAX {
-            let Ok(mut search) =
-                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
-            else {
-                return;
-            };
-            self.take_newer(&mut search, since, &contents, round);
-            if !search.shifted {
-                return;
-            }
-        }
-    }
-
-    /// Opens copies that were made of a file in which nothing was read, and which may have been
-    /// truncated then.
-    fn follow_copies(&mut self, empty_at: Duration, round: &mut Round<'_>) {
-        let contents = self.contents(self.live);
-        let Ok(mut search) =
-            Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
-        else {
-            return;
-        };
-        search.forget_anchor();
-        let empty_at = empty_at.saturating_sub(TIME_GRAIN);
-        self.take_newer(&mut search, empty_at, &contents, round);
-    }
-
-    /// What may be there in another form: everything that had the name and is open or was let go.
-    fn contents(&self, except: Option<FileId>) -> Vec<Content> {
-        let open = self.generations.iter().filter(|generation| Some(generation.id) != except);
-        let open = open.flat_map(|generation| {
-            // What was read of it, and what is in it: it may have been overwritten in between.
-            let modified = Some(generation.modified());
-            [generation.bookmark(), generation.whole()].map(|whole| Content { whole, modified })
-        });
-        let done = self.done.iter().map(|done| Content { whole: done.clone(), modified: None });
-        open.chain(done).collect()
-    }
-
-    /// Opens what came after everything that is accounted for.
-    fn take_newer(
-        &mut self,
-        search: &mut Search,
-        since: Duration,
-        contents: &[Content],
-        round: &mut Round<'_>,
-    ) {
-        for generation in search.newer(&self.path, since, contents, round.buffer) {
-            crate::telemetry::log_caught_up(&generation.path, 0);
-            round.sink.note(Note::Rotation);
-            self.push(generation);
-        }
-        if search.unreadable {
-            round.sink.note(Note::ReadError);
-            round.sink.note(Note::Gap);
-        }
-    }
-
-    /// What was read of a file was overwritten. A program that copies the log and then truncates it
-    /// leaves the bytes that were not read yet in the copy.
-    fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
-        let Some(generation) = self.generations.get_mut(index) else { return };
-        let (old, written) = (generation.bookmark(), generation.written());
-        generation.restart();
-        crate::telemetry::log_truncated(&old.path, old.offset, old.size);
-        round.sink.note(Note::Truncation);
-        // What is left in the copy is older than what is in the file now.
-        let contents = self.contents(Some(old.id()));
-        let later = self.generations.split_off(index);
-        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
-        for attempt in 1..=SEARCHES_MAX {
-            let known = self.ids().chain(known.iter().copied());
-            let Ok(mut search) =
-                Search::new(&self.path, known, &self.done, round.is_others, round.now)
-            else {
-                break;
-            };
-            search.forget_anchor();
-            let found = search.find(&old, false, round.buffer);
-            if search.shifted && attempt < SEARCHES_MAX {
-                continue;
-            }
-            match found {
-                Found::Rest(generation) => {
-                    crate::telemetry::log_caught_up(&generation.path, old.offset);
-                    self.push(*generation);
-                }
-                Found::Read => {}
-                Found::Overwritten | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
-                    if old.size > old.offset {
-                        lost(&old, round.sink);
-                    }
-                }
-            }
-            self.take_newer(&mut search, written, &contents, round);
-            break;
-        }
-        self.generations.extend(later);
-    }
-
-    /// Finds the files of an earlier run and those that came after them. What has to be tried again
-    /// later is returned.
-    fn take_up(&mut self, wanted: Wanted, round: &mut Round<'_>) -> Option<Wanted> {
-        let Wanted { position, looked_at, rebooted, .. } = wanted;
-        let FollowPosition { path, mut open, done } = position;
-        open.retain(Bookmark::has_content);
-        let mut denied = Vec::new();
-        self.done.extend(done);
-        for attempt in 1..=SEARCHES_MAX {
-            self.reopen_grown(round);
-            let Ok(mut search) =
-                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
-            else {
-                // There is no such directory now. It may come back.
-                let position = FollowPosition { path, open, done: std::mem::take(&mut self.done) };
-                return Some(Wanted { position, looked_at, rebooted, listed: false });
-            };
-            let mut missing = Vec::new();
-            for bookmark in open {
-                let found = search.find(&bookmark, rebooted, round.buffer);
-                match self.take_found(found, &bookmark, round) {
-                    Taken::Yes => {}
-                    Taken::Later => denied.push(bookmark),
-                    Taken::No => missing.push(bookmark),
-                }
-            }
-            open = missing;
-            if search.shifted && attempt < SEARCHES_MAX {
-                continue;
-            }
-            if denied.is_empty() {
-                self.take_newer(&mut search, looked_at, &self.contents(None), round);
-            }
-            break;
-        }
-        for bookmark in &open {
-            lost(bookmark, round.sink);
-        }
-        let position = FollowPosition { path, open: denied, done: Vec::new() };
-        let wanted = Wanted { position, looked_at, rebooted, listed: true };
-        (!wanted.position.open.is_empty()).then_some(wanted)
-    }
-
-    /// Opens files again that had been let go and were written to since.
-    fn reopen_grown(&mut self, round: &Round<'_>) {
-        let Ok(search) = Search::new(&self.path, self.ids(), &[], round.is_others, round.now)
-        else {
-            return;
-        };
-        let mut grown = Vec::new();
-        self.done.retain(|bookmark| {
-            let generation = search.open(bookmark.id()).and_then(|(path, file)| {
-                let Ok(Fit::Same(place, ())) = bookmark.fit(&file) else { return None };
-                Generation::plain(path, file, place, round.now).ok()
-            });
-            let has_more = generation.as_ref().is_some_and(|generation| generation.lag() > 0);
-            grown.extend(generation.filter(|_| has_more));
-            !has_more
-        });
-        for generation in grown {
-            self.push(generation);
-        }
-    }
-
-    fn take_found(&mut self, found: Found, bookmark: &Bookmark, round: &mut Round<'_>) -> Taken {
-        match found {
-            Found::Rest(generation) => {
-                crate::telemetry::log_caught_up(&generation.path, bookmark.offset);
-                self.push(*generation);
-            }
-            Found::CutByCrash(generation) => {
-                let size = generation.bookmark().offset;
-                crate::telemetry::log_cut_by_crash(&generation.path, bookmark.offset, size);
-                self.push(*generation);
-            }
-            Found::Overwritten => {
-                crate::telemetry::log_truncated(&bookmark.path, bookmark.offset, bookmark.size);
-                round.sink.note(Note::Truncation);
-                if bookmark.size > bookmark.offset {
-                    lost(bookmark, round.sink);
-                }
-            }
-            Found::Read => {}
-            Found::Denied => return Taken::Later,
-            Found::Lost => return Taken::No,
-        }
-        Taken::Yes
-    }
-
     /// Where reading stands.
     pub(super) fn position(&self) -> FollowPosition {
-        let wanted = self.wanted.iter().flat_map(|wanted| wanted.position.open.iter().cloned());
-        let waiting = self.wanted.iter().flat_map(|wanted| wanted.position.done.iter().cloned());
+        let waiting = || self.wanted.iter().map(Wanted::position);
+        let wanted = waiting().flat_map(|position| position.open.iter().cloned());
+        let finished = waiting().flat_map(|position| position.done.iter().cloned());
         // A file in which nothing was read yet is as good as one that was never seen.
         let read = self.generations.iter().map(Generation::bookmark).filter(Bookmark::has_content);
         FollowPosition {
             path: self.path.clone(),
             open: wanted.chain(read).collect(),
-            done: waiting.chain(self.done.iter().cloned()).collect(),
+            done: finished.chain(self.done.iter().cloned()).collect(),
         }
     }
 
@@ -603,12 +386,6 @@ impl Follow {
             (lag + generation.lag(), catching_up + generation.to_goal())
         })
     }
-}
-
-enum Taken {
-    Yes,
-    Later,
-    No,
 }
 
 /// Says and counts that the rest of a file is gone.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::bookmark::{Bookmark, FileId, Place};
 use super::buffer::Buffer;
 use super::compressed::LogReader;
-use super::{Note, Now, Sink, Spec};
+use super::{Note, Now, Sink};
 
 /// An unterminated line that is longer than this is read again only after a while, so that a line
 /// that grows byte by byte does not cost the square of its length.
@@ -368,12 +368,12 @@ impl Generation {
         matches!(self.input, Input::Plain(_)) && self.seen.is_some() && !self.failing
     }
 
-    /// All lines that the file holds now, to know copies of it.
+    /// All that the file holds now, to know copies of it.
     pub(super) fn whole(&self) -> Bookmark {
         let end = match &self.input {
             Input::Plain(file) => {
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
-                Place::at_line_start(file, size, Spec::LINE_BYTES_MAX_DEFAULT).ok()
+                Place::at(file, size).ok()
             }
             Input::Stream(_) | Input::Parked => None,
         };

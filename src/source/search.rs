@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use super::siblings::{self, Sibling};
 pub(super) struct Search {
     siblings: Vec<Sibling>,
     known: BTreeSet<FileId>,
+    /// Of these, those that are not open.
+    still: BTreeSet<FileId>,
     /// The place in the list of the newest file that is accounted for.
     newest: Option<usize>,
     now: Now,
@@ -27,11 +29,15 @@ pub(super) struct Search {
     pub(super) unreadable: bool,
 }
 
-/// All that a file held, and when it was last written to if that is known.
+/// What a file held, and when it was last written to if that is known.
 #[derive(Debug)]
 pub(super) struct Content {
-    pub(super) whole: Bookmark,
+    pub(super) bytes: Bookmark,
     pub(super) modified: Option<Duration>,
+    /// Whether it held no more than that.
+    pub(super) whole: bool,
+    /// Whether the file is open: then its identity is its own.
+    pub(super) open: bool,
 }
 
 /// What became of a bookmark.
@@ -67,14 +73,16 @@ impl Search {
         let mut siblings = siblings::list(base)?;
         siblings.retain(|sibling| !is_others(sibling.id));
         let mut known: BTreeSet<FileId> = open.into_iter().collect();
+        let mut still = BTreeSet::new();
         for sibling in &siblings {
             let done = done.iter().find(|done| done.id() == sibling.id);
             if done.is_some_and(|done| is_still(sibling, done)) {
-                known.insert(sibling.id);
+                still.insert(sibling.id);
             }
         }
+        known.extend(&still);
         let newest = siblings.iter().rposition(|sibling| known.contains(&sibling.id));
-        Ok(Self { siblings, known, newest, now, shifted: false, unreadable: false })
+        Ok(Self { siblings, known, still, newest, now, shifted: false, unreadable: false })
     }
 
     /// From now on only what is found counts as accounted for, to tell what came after it.
@@ -184,11 +192,12 @@ impl Search {
         let anchor = self.newest;
         let mut found = Vec::new();
         // What is listed under its own identity need not be looked for in other forms.
-        let listed = |id: FileId| {
-            self.known.contains(&id) && self.siblings.iter().any(|sibling| sibling.id == id)
+        let listed = |content: &&Content| {
+            let id = content.bytes.id();
+            let is_there = || self.siblings.iter().any(|sibling| sibling.id == id);
+            if content.open { is_there() } else { self.still.contains(&id) }
         };
-        let contents: Vec<&Content> =
-            contents.iter().filter(|content| !listed(content.whole.id())).collect();
+        let contents: Vec<&Content> = contents.iter().filter(|one| !listed(one)).collect();
         for index in 0..self.siblings.len() {
             let Some(sibling) = self.siblings.get(index) else { continue };
             let after = match anchor {
@@ -217,7 +226,7 @@ impl Search {
 /// Whether the file with the inode of a bookmark still holds what was read. Of a compressed file only
 /// the head is compared, which need not decompress it all.
 fn is_still(sibling: &Sibling, bookmark: &Bookmark) -> bool {
-    let Ok(file) = open(sibling) else { return false };
+    let Some(file) = open(sibling).ok().filter(|_| !bookmark.fragment) else { return false };
     if sibling.compressed {
         let same = LogReader::new(file).and_then(|mut reader| bookmark.same_head(&mut reader));
         return same.unwrap_or(false);
@@ -228,21 +237,18 @@ fn is_still(sibling: &Sibling, bookmark: &Bookmark) -> bool {
 /// Whether the file is that content in another form. One that kept the time of the last write, as
 /// compressing programs do, is known by its head; any other one must hold all of it.
 fn is_copy(sibling: &Sibling, content: &Content, buffer: &mut Buffer) -> bool {
-    let Content { whole, modified } = content;
-    if !whole.has_content() {
-        return false;
+    let Content { bytes, modified, whole, .. } = content;
+    let reader = || open(sibling).and_then(LogReader::new);
+    let same_head = bytes.has_content()
+        && reader().and_then(|mut reader| bytes.same_head(&mut reader)).unwrap_or(false);
+    if !same_head || *modified == Some(sibling.modified) {
+        return same_head;
     }
-    let same_head = open(sibling)
-        .and_then(LogReader::new)
-        .and_then(|mut reader| whole.same_head(&mut reader))
-        .unwrap_or(false);
-    let mut fits = || {
-        open(sibling)
-            .and_then(LogReader::new)
-            .and_then(|reader| whole.fit_stream(reader, buffer.room(0)))
-            .is_ok_and(|fit| !matches!(fit, Fit::Different))
-    };
-    same_head && (*modified == Some(sibling.modified) || fits())
+    match reader().and_then(|reader| bytes.fit_stream(reader, buffer.room(0))) {
+        Ok(Fit::Same(_, mut rest)) => !whole || rest.read(&mut [0]).is_ok_and(|more| more == 0),
+        Ok(Fit::Shorter) => true,
+        Ok(Fit::Different) | Err(_) => false,
+    }
 }
 
 /// Opens the file that was listed; an error if another one has its name by now.

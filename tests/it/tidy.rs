@@ -43,7 +43,7 @@ const WALLS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The longest a source file may be, its tests not counted: one file is one room.
-const LINES_MAX: usize = 650;
+const LINES_MAX: usize = 600;
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(directory: &Path, found: &mut Vec<PathBuf>) {

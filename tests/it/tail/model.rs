@@ -10,7 +10,8 @@
 //!    Only bytes that were destroyed between two looks can be missing: by a truncation without a
 //!    copy, by the deletion of a file, or by a copying program that truncates what it has not copied.
 //! 3. Torn lines come only from a line that is unfinished when its file is truncated, deleted or let
-//!    go: at most two pieces for each.
+//!    go: at most three pieces for each (the second half, and the first half in two forms, for a
+//!    file that holds nothing else is too little to be known again when it was compressed).
 //! 4. Where nothing was destroyed, no gap is counted.
 //!
 //! `cargo test` runs a few hundred programs. The long form:
@@ -420,7 +421,7 @@ impl World {
             prop_assert!(self.counted.lines.contains_key(line), "line {line} was not counted");
         }
         prop_assert!(
-            self.counted.torn <= 2 * self.tears,
+            self.counted.torn <= 3 * self.tears,
             "{} pieces of lines from {} moments at which a line could be torn",
             self.counted.torn,
             self.tears
@@ -445,6 +446,20 @@ fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
+/// Runs a program to its end, and lets the reader come to its own.
+fn run(pattern: bool, program: &[Action]) -> Result<(), TestCaseError> {
+    let mut world = World::new(pattern);
+    for action in program {
+        world.run(action);
+        world.check()?;
+    }
+    world.forbid(false);
+    for action in [Action::Append(1), Action::Look, Action::Wait, Action::Wait] {
+        world.run(&action);
+    }
+    world.check()
+}
+
 #[test]
 fn no_program_of_rotations_truncations_and_crashes_makes_a_line_count_twice_or_not_at_all() {
     let programs = std::env::var("MTA_EXPORTER_MODEL_PROGRAMS");
@@ -455,19 +470,17 @@ fn no_program_of_rotations_truncations_and_crashes_makes_a_line_count_twice_or_n
         Some(cases) => TestRunner::new(config(cases)),
     };
     let programs = (any::<bool>(), prop::collection::vec(action(), 1..60));
-    runner
-        .run(&programs, |(pattern, program)| {
-            let mut world = World::new(pattern);
-            for action in &program {
-                world.run(action);
-                world.check()?;
-            }
-            world.forbid(false);
-            world.run(&Action::Append(1));
-            world.run(&Action::Look);
-            world.run(&Action::Wait);
-            world.run(&Action::Wait);
-            world.check()
-        })
-        .unwrap();
+    runner.run(&programs, |(pattern, program)| run(pattern, &program)).unwrap();
+}
+
+#[test]
+fn programs_that_once_failed_stay_right() {
+    use Action::{Append, Compress, CopyTruncate, Look, Part, Reopen, Rotate};
+    let programs: &[&[Action]] =
+        &[&[Part, CopyTruncate, Look, Compress, Rotate, Reopen, Append(1), CopyTruncate]];
+    for program in programs {
+        for pattern in [false, true] {
+            run(pattern, program).unwrap_or_else(|error| panic!("{program:?}: {error}"));
+        }
+    }
 }

@@ -1,0 +1,122 @@
+//! What became of a file that was renamed, copied or truncated while it was followed.
+
+use std::time::Duration;
+
+use super::super::Note;
+use super::super::bookmark::FileId;
+use super::super::generation::Generation;
+use super::super::search::{Content, Found, Search};
+use super::{Follow, Round, SEARCHES_MAX, TIME_GRAIN, lost};
+
+impl Follow {
+    /// Opens the files that had the name between the newest that is known and the present one, and
+    /// were renamed before they could be seen under it.
+    pub(super) fn follow_rotations(&mut self, round: &mut Round<'_>) {
+        self.searched_at = Some(round.now.monotonic);
+        let last = self.generations.last().map(Generation::modified);
+        let Some(since) = last.or(self.looked_at) else { return };
+        let contents = self.contents();
+        for _ in 0..SEARCHES_MAX {
+            let Ok(mut search) =
+                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
+            else {
+                return;
+            };
+            self.take_newer(&mut search, since, &contents, round);
+            if !search.shifted {
+                return;
+            }
+        }
+    }
+
+    /// Opens copies that were made of a file in which nothing was read, and which may have been
+    /// truncated then.
+    pub(super) fn follow_copies(&mut self, empty_at: Duration, round: &mut Round<'_>) {
+        let contents = self.contents();
+        let Ok(mut search) =
+            Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
+        else {
+            return;
+        };
+        search.forget_anchor();
+        let empty_at = empty_at.saturating_sub(TIME_GRAIN);
+        self.take_newer(&mut search, empty_at, &contents, round);
+    }
+
+    /// What may be there in another form: everything that had the name and is open or was let go.
+    pub(super) fn contents(&self) -> Vec<Content> {
+        let open = self.generations.iter().flat_map(|generation| {
+            // What was read of it, and what is in it: it may have been overwritten in between.
+            let modified = Some(generation.modified());
+            let read = Content { bytes: generation.bookmark(), modified, whole: false, open: true };
+            [read, Content { bytes: generation.whole(), modified, whole: true, open: true }]
+        });
+        let done = self.done.iter().cloned();
+        let done = done.map(|bytes| {
+            let whole = bytes.fragment;
+            Content { bytes, modified: None, whole, open: false }
+        });
+        open.chain(done).collect()
+    }
+
+    /// Opens what came after everything that is accounted for.
+    pub(super) fn take_newer(
+        &mut self,
+        search: &mut Search,
+        since: Duration,
+        contents: &[Content],
+        round: &mut Round<'_>,
+    ) {
+        for generation in search.newer(&self.path, since, contents, round.buffer) {
+            crate::telemetry::log_caught_up(&generation.path, 0);
+            round.sink.note(Note::Rotation);
+            self.push(generation);
+        }
+        if search.unreadable {
+            round.sink.note(Note::ReadError);
+            round.sink.note(Note::Gap);
+        }
+    }
+
+    /// What was read of a file was overwritten. A program that copies the log and then truncates it
+    /// leaves the bytes that were not read yet in the copy.
+    pub(super) fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
+        let Some(generation) = self.generations.get_mut(index) else { return };
+        let (old, written) = (generation.bookmark(), generation.written());
+        generation.restart();
+        crate::telemetry::log_truncated(&old.path, old.offset, old.size);
+        round.sink.note(Note::Truncation);
+        // What is left in the copy is older than what is in the file now.
+        let contents = self.contents();
+        let later = self.generations.split_off(index);
+        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
+        for attempt in 1..=SEARCHES_MAX {
+            let known = self.ids().chain(known.iter().copied());
+            let Ok(mut search) =
+                Search::new(&self.path, known, &self.done, round.is_others, round.now)
+            else {
+                break;
+            };
+            search.forget_anchor();
+            let found = search.find(&old, false, round.buffer);
+            if search.shifted && attempt < SEARCHES_MAX {
+                continue;
+            }
+            match found {
+                Found::Rest(generation) => {
+                    crate::telemetry::log_caught_up(&generation.path, old.offset);
+                    self.push(*generation);
+                }
+                Found::Read => {}
+                Found::Overwritten | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
+                    if old.size > old.offset {
+                        lost(&old, round.sink);
+                    }
+                }
+            }
+            self.take_newer(&mut search, written, &contents, round);
+            break;
+        }
+        self.generations.extend(later);
+    }
+}
