@@ -4,6 +4,7 @@
 
 mod expiry;
 mod memory;
+mod unreadable;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use expiry::Waiting;
+use unreadable::Unreadable;
 
 /// The tables in force, and what has to be remembered from line to line across sources.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Stream {
     container: Container,
     unwrapper: Unwrapper,
     dialects: Dialects,
+    unreadable: Unreadable,
     last_stamp: Vec<u8>,
 }
 
@@ -48,6 +51,7 @@ impl Stream {
             // A forced dialect may see in a line what Postfix does not.
             unwrapper: dialect.map_or(Unwrapper::new(mta::skims), |_| Unwrapper::default()),
             dialects: Dialects::new(dialect),
+            unreadable: Unreadable::default(),
             last_stamp: Vec::new(),
         }
     }
@@ -148,6 +152,7 @@ impl Pipeline {
         observer: &mut impl Observer,
     ) {
         stream.dialects.adopt(&self.dialects);
+        let evicted = stream.dialects.evicted() + self.waiting.evicted();
         let mut kinds = [0u64; LineKind::COUNT];
         let mut irrelevant = 0;
         // The last stamp is kept once for each chunk, not for each line.
@@ -181,6 +186,8 @@ impl Pipeline {
             for (count, lines) in counts.lines.iter_mut().zip(kinds) {
                 *count += lines;
             }
+            let now = stream.dialects.evicted() + self.waiting.evicted();
+            counts.evictions += now.saturating_sub(evicted);
         }
     }
 
@@ -206,7 +213,8 @@ impl Pipeline {
         last_stamp: &mut &'c [u8],
         observer: &mut impl Observer,
     ) -> LineKind {
-        let Stream { source, container, unwrapper, dialects, last_stamp: kept_stamp } = stream;
+        let Stream { source, container, unwrapper, dialects, unreadable, last_stamp: kept_stamp } =
+            stream;
         let record = match container.peel(line) {
             Peeled::Bare => {
                 let mut record = unwrapper.unwrap(line);
@@ -230,7 +238,12 @@ impl Pipeline {
             Peeled::Partial => return LineKind::State,
             Peeled::Overlong => return LineKind::Overlong,
         };
-        self.read(*source, dialects, ledger, &record, observer)
+        let (dialect, kind) = self.read(*source, dialects, ledger, &record, observer);
+        if let LineKind::Unreadable(why) = kind {
+            let source = ledger.sources().get(source.index()).map_or("", |counts| counts.name());
+            unreadable.note(why, source, dialect, &record);
+        }
+        kind
     }
 
     /// Reads one record and counts its readings.
@@ -241,11 +254,10 @@ impl Pipeline {
         ledger: &mut Ledger,
         record: &Record<'_>,
         observer: &mut impl Observer,
-    ) -> LineKind {
+    ) -> (Option<Dialect>, LineKind) {
         let (dialect, kind) =
             self.counting(source, ledger, record, observer, |out| dialects.read(record, out));
-        if let LineKind::Unreadable(why) = kind {
-            crate::telemetry::line_unreadable(why.as_str());
+        if let LineKind::Unreadable(_) = kind {
             observer.observe(&Event {
                 kind,
                 dialect,
@@ -256,7 +268,7 @@ impl Pipeline {
                 classifier: &self.classifier,
             });
         }
-        kind
+        (dialect, kind)
     }
 
     /// Has `read` hand out readings, and counts each.

@@ -14,9 +14,16 @@ use tracing::{debug, error, info, warn};
 
 pub use mask::mask;
 
-/// A line should have been understood and was not.
-pub fn line_unreadable(why: &'static str) {
-    debug!(why, "line not understood");
+/// A line should have been understood and was not: the first one of its cause.
+pub fn line_unreadable(source: &str, dialect: &str, why: &str, program: &[u8], message: &[u8]) {
+    warn!(
+        source,
+        dialect,
+        why,
+        program = mask(program),
+        example = mask::example(message),
+        "line not understood; others like it are only counted"
+    );
 }
 
 /// A file is read from now on.

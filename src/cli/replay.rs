@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::output::{Failure, complain, stdout};
-use super::tables;
+use super::{log, tables};
 use crate::config::Config;
 use crate::exposition::{self, Format};
 use crate::ledger::{Ledger, SourceId};
@@ -65,6 +65,7 @@ fn dialect(config: &Config, name: &str) -> Result<Dialect, Failure> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    log::start(&log::Arguments::warnings());
     let config = match &arguments.config_file {
         Some(path) => Config::load(Some(path), [])?,
         None => Config::default(),

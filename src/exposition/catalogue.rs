@@ -95,6 +95,8 @@ metrics! {
         "Stretches of log that were gone before they could be read.";
     SOURCE_READ_ERRORS = Counter "mta_source_read_errors_total" ["source"]
         "Reads, opens and listings of the source that failed.";
+    SOURCE_EVICTIONS = Counter "mta_source_evictions_total" ["source"]
+        "Parts of messages under way that were forgotten for want of room before their end.";
     STATE_RESTORED = Gauge "mta_state_restored" []
         "Whether counters and positions were taken over from an earlier run (1) or not (0).";
     STATE_DURABLE = Gauge "mta_state_durable" []

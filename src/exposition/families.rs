@@ -238,6 +238,7 @@ fn of_sources(sources: &[SourceCounts]) -> Vec<Family> {
     let mut truncations = Family::new(&catalogue::SOURCE_TRUNCATIONS);
     let mut gaps = Family::new(&catalogue::SOURCE_GAPS);
     let mut errors = Family::new(&catalogue::SOURCE_READ_ERRORS);
+    let mut evictions = Family::new(&catalogue::SOURCE_EVICTIONS);
     for source in sources {
         for (kind, count) in LineKind::LABELS.iter().zip(source.lines) {
             lines.push([source.name(), kind], number(count), None);
@@ -247,8 +248,9 @@ fn of_sources(sources: &[SourceCounts]) -> Vec<Family> {
         truncations.push([source.name()], number(source.truncations), None);
         gaps.push([source.name()], number(source.gaps), None);
         errors.push([source.name()], number(source.read_errors), None);
+        evictions.push([source.name()], number(source.evictions), None);
     }
-    vec![lines, bytes, rotations, truncations, gaps, errors]
+    vec![lines, bytes, rotations, truncations, gaps, errors, evictions]
 }
 
 fn of_gauges(sources: &[(&str, SourceGauges)]) -> Vec<Family> {

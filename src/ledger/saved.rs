@@ -80,6 +80,8 @@ struct SavedSource {
     truncations: u64,
     gaps: u64,
     read_errors: u64,
+    #[serde(default)]
+    evictions: u64,
 }
 
 impl Ledger {
@@ -272,6 +274,7 @@ fn save_source(source: &SourceCounts) -> SavedSource {
         truncations: source.truncations,
         gaps: source.gaps,
         read_errors: source.read_errors,
+        evictions: source.evictions,
     }
 }
 
@@ -284,6 +287,7 @@ fn restore_source(counts: &mut SourceCounts, saved: &SavedSource) {
     counts.truncations += saved.truncations;
     counts.gaps += saved.gaps;
     counts.read_errors += saved.read_errors;
+    counts.evictions += saved.evictions;
 }
 
 #[cfg(test)]

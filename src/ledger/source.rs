@@ -33,6 +33,8 @@ pub struct SourceCounts {
     pub gaps: u64,
     /// Reads, opens and listings that failed.
     pub read_errors: u64,
+    /// What was remembered for lines to come and had to be forgotten before, for want of room.
+    pub evictions: u64,
 }
 
 impl SourceCounts {

@@ -16,6 +16,7 @@ const RECIPIENTS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Waiting {
     messages: LruCache<u64, Vec<(u64, ProviderId)>, Xxh3DefaultBuilder>,
+    evicted: u64,
 }
 
 /// See [`Waiting::save`].
@@ -33,7 +34,7 @@ impl Default for Waiting {
         if let Ok(max) = MESSAGES_MAX.try_into() {
             messages.resize(max);
         }
-        Self { messages }
+        Self { messages, evicted: 0 }
     }
 }
 
@@ -77,6 +78,11 @@ impl Waiting {
         }
     }
 
+    /// How many messages were forgotten by this process because there was no room.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// The recipient was deferred by `provider`.
     pub(super) fn wait(&mut self, source: SourceId, queue_id: &[u8], key: u64, by: ProviderId) {
         self.note(source, queue_id, key, by, true);
@@ -91,8 +97,11 @@ impl Waiting {
         if queue_id.is_empty() {
             return;
         }
-        let recipients =
-            self.messages.get_or_insert_mut(message(source, queue_id), || Vec::with_capacity(1));
+        let message = message(source, queue_id);
+        if self.messages.len() >= MESSAGES_MAX && !self.messages.contains(&message) {
+            self.evicted += 1;
+        }
+        let recipients = self.messages.get_or_insert_mut(message, || Vec::with_capacity(1));
         if let Some((_, provider)) = recipients.iter_mut().find(|(known, _)| *known == key) {
             if newer {
                 *provider = by;

@@ -5,6 +5,10 @@ const MASK: &str = "***";
 /// How far back the opening quote of a quoted local part is looked for; RFC 5321 §4.5.3.1.1 allows
 /// 64 bytes.
 const QUOTED_BYTES_MAX: usize = 256;
+/// How much of a line is shown as an example.
+const EXAMPLE_BYTES_MAX: usize = 400;
+/// How some MTAs name the field with the local part.
+const LOCAL_PART_FIELD: &str = "localpart";
 
 /// The text without what could name a person: the local part of everything that looks like an
 /// address or a message id, and what could be a bare local part between angle brackets. Domains
@@ -63,6 +67,33 @@ pub fn mask(text: &[u8]) -> String {
     masked
 }
 
+/// The start of a line, masked, to show what such lines look like.
+pub(super) fn example(line: &[u8]) -> String {
+    let cut = line.len() > EXAMPLE_BYTES_MAX;
+    let mut text = mask(line.get(..EXAMPLE_BYTES_MAX).unwrap_or(line));
+    if cut {
+        // A local part may have lost its domain.
+        let word = text.trim_end_matches(|c: char| c.is_alphanumeric() || is_local(c)).len();
+        text.truncate(word);
+        text.push_str("...");
+    }
+    hide_fields(&mut text);
+    text
+}
+
+/// Hides the values of fields that hold a local part by itself.
+fn hide_fields(text: &mut String) {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(LOCAL_PART_FIELD)) {
+        let rest = text.get(from + at + LOCAL_PART_FIELD.len()..).unwrap_or_default();
+        let value = rest.trim_start_matches(['"', ':', '=', ' ']);
+        let end = value.find(['"', ',', ' ', '}']).unwrap_or(value.len());
+        let start = text.len() - value.len();
+        text.replace_range(start..start + end, MASK);
+        from = start + MASK.len();
+    }
+}
+
 /// Hides what stands from `word` to the end, or the quoted string that ends there.
 fn hide_word(masked: &mut String, word: usize) {
     let mut start = word;
@@ -113,7 +144,7 @@ fn is_local(character: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::mask;
+    use super::{example, mask};
 
     #[test]
     fn local_parts_are_hidden_wherever_they_stand() {
@@ -141,7 +172,27 @@ mod tests {
         assert_eq!(mask(b"\xff@example.com"), "***@example.com");
     }
 
+    #[test]
+    fn an_example_is_short_and_names_nobody() {
+        assert_eq!(
+            example(br#"{"recipient_localpart":"ann","recipient_domain":"example.net"}"#),
+            r#"{"recipient_localpart":"***","recipient_domain":"example.net"}"#
+        );
+        assert_eq!(example(br#"{"localpart": null}"#), r#"{"localpart": ***}"#);
+        let line = format!("to=<{}@example.com> {}", "a".repeat(50), "x ".repeat(200));
+        let short = example(line.as_bytes());
+        assert!(short.starts_with("to=<***@example.com> x x"), "{short}");
+        assert!(short.len() < 400 && short.ends_with(" ..."), "{short}");
+        let line = format!("{}ann@example.com", " ".repeat(397));
+        assert_eq!(example(line.as_bytes()).trim_start(), "...");
+    }
+
     proptest! {
+        #[test]
+        fn an_example_of_anything_ends(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            prop_assert!(example(&bytes).len() <= 3 * 400 + 16);
+        }
+
         #[test]
         fn nothing_that_could_be_a_local_part_stands_before_an_at_sign(text in "[ab<>\"@% 40.,é]*") {
             let masked = mask(text.as_bytes());

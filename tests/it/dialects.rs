@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 use mta_exporter::attempt::{Answer, Relay};
 use mta_exporter::envelope::{Record, Unwrapper};
+use mta_exporter::ledger::Ledger;
 use mta_exporter::mta::{Dialect, Dialects, LineKind, Reading};
+use mta_exporter::pipeline::{Pipeline, Stream, Unobserved};
+use mta_exporter::provider::Providers;
+use mta_exporter::reason::Classifier;
 use proptest::prelude::*;
 
 /// Text that a stranger may choose: fields and results of every MTA, quotes, brackets, whole lines,
@@ -520,6 +524,83 @@ fn digest(log: &[u8], every: usize, lines: usize) -> Vec<String> {
     }
     dialects.finish(&mut |_, _, reading| found.push(without_text(&reading)));
     found
+}
+
+/// The same through the whole chain: the counters do not tell where it was stopped.
+#[test]
+fn counters_do_not_depend_on_restarts() {
+    let (mut whole, mut stopped) = (Counted::default(), Counted::default());
+    for path in logs() {
+        let log = fs::read(&path).unwrap();
+        let many = log.len() > 40_000;
+        let every = if many { 101 } else { 1 };
+        let name = path.display().to_string();
+        whole.count(&name, &log, usize::MAX);
+        stopped.count(&name, &log, every);
+        let (whole, stopped) = (whole.ledger.save(), stopped.ledger.save());
+        let (whole, stopped) = (serde_json::to_value(whole), serde_json::to_value(stopped));
+        assert_eq!(stopped.unwrap(), whole.unwrap(), "{name}");
+    }
+}
+
+/// The counters of logs, each of them a source.
+struct Counted {
+    pipeline: Pipeline,
+    ledger: Ledger,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        let pipeline = chain();
+        let ledger = Ledger::new(pipeline.providers(), 10_000);
+        Self { pipeline, ledger }
+    }
+}
+
+impl Counted {
+    /// Counts a log, with what its lines left saved and restored every so many lines.
+    fn count(&mut self, name: &str, log: &[u8], every: usize) {
+        let Self { pipeline, ledger } = self;
+        let source = ledger.source(name);
+        let mut stream = Stream::new(source, None);
+        for (number, line) in log.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            pipeline.feed(&mut stream, ledger, line, &mut Unobserved);
+            if number % every == every - 1 {
+                let saved = stream.save().unwrap();
+                stream = Stream::new(source, None);
+                stream.restore(&saved);
+            }
+        }
+        pipeline.finish(&mut stream, ledger, &mut Unobserved);
+    }
+}
+
+fn chain() -> Pipeline {
+    let providers = Providers::builtin();
+    let classifier = Classifier::builtin(&providers);
+    Pipeline::new(providers, classifier)
+}
+
+/// More deliveries are under way than are remembered: what is forgotten is counted, and a restart
+/// does not count it again.
+#[test]
+fn what_is_forgotten_for_want_of_room_is_counted_once() {
+    let mut pipeline = chain();
+    let mut ledger = Ledger::new(pipeline.providers(), 10_000);
+    let source = ledger.source("qmail");
+    let mut stream = Stream::new(source, None);
+    for delivery in 0..10_000 {
+        let line = format!("starting delivery {delivery}: msg 7 to remote a{delivery}@b.example\n");
+        pipeline.feed(&mut stream, &mut ledger, line.as_bytes(), &mut Unobserved);
+    }
+    let evictions = ledger.sources()[source.index()].evictions;
+    assert!((1..10_000).contains(&evictions), "{evictions}");
+    let saved = stream.save().unwrap();
+    let mut stream = Stream::new(source, None);
+    stream.restore(&saved);
+    let line = b"starting delivery 10000: msg 7 to remote a@b.example\n";
+    pipeline.feed(&mut stream, &mut ledger, line, &mut Unobserved);
+    assert_eq!(ledger.sources()[source.index()].evictions, evictions + 1);
 }
 
 proptest! {

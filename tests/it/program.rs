@@ -397,3 +397,25 @@ fn the_demo_ends_with_ctrl_c() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     assert!(!Path::new("mail.log").exists());
 }
+
+#[test]
+fn one_masked_example_of_each_cause_shows_what_could_not_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.log");
+    let log = fs::read("tests/logs/halon/grammar.log").unwrap();
+    let secret = br#"{"status":"failed","result_state":7,"recipient_localpart":"ann","sender":"bob@example.org"}"#;
+    fs::write(&path, [secret, &b"\n"[..], &log, &log].concat()).unwrap();
+    let output = run(&["replay", "--output", "metrics", &path.to_string_lossy()]);
+    let metrics = String::from_utf8(output.stdout).unwrap();
+    assert!(metrics.contains("mta_source_lines_total{source=\"replay\",kind=\"unreadable\"} 7"));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let examples: Vec<&str> =
+        stderr.lines().filter(|line| line.contains("not understood")).collect();
+    for why in ["\"unknown status\"", "\"malformed fields\"", "\"broken record\""] {
+        let why = format!("why={why}");
+        assert_eq!(examples.iter().filter(|line| line.contains(&why)).count(), 1, "{stderr}");
+    }
+    assert_eq!(examples.len(), 3, "{stderr}");
+    assert!(stderr.contains("***@example.org"), "{stderr}");
+    assert!(!stderr.contains("bob@") && !stderr.contains("ann"), "{stderr}");
+}
