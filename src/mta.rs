@@ -283,6 +283,7 @@ pub struct Dialects {
     #[serde(skip)]
     custom: Arc<CustomDialects>,
     custom_events: custom::Events,
+    renamed: recognise::Renamed,
     #[serde(skip)]
     postfix: postfix::Postfix,
     exim: exim::Exim,

@@ -16,7 +16,8 @@
 //! - `Unrouteable address` stands for a domain that does not exist and for an unknown local user
 //!   alike; it is read as the former.
 //! - Our own refusals have no code, only `temporarily` or not. They go to the reject log as well:
-//!   name `mainlog` as the source, not both. Through syslog each is written twice, and read once.
+//!   name `mainlog` as the source, not both. Through syslog each is written twice and
+//!   read once, unless `syslog_duplication = no`, which most refusals' coming once tells.
 //! - Mail for other hosts is told from local deliveries by the host's address in the line, and
 //!   where there is none by what went wrong.
 
@@ -58,10 +59,12 @@ pub(super) fn recognise(program: &[u8]) -> bool {
 /// with which a line about a client or the daemon starts.
 pub(super) fn is_shaped(message: &[u8]) -> bool {
     let (stamp, _) = line::stamp(message);
-    if stamp.is_empty() {
-        return false;
-    }
     let line = Line::parse(message, &Record::default());
+    if stamp.is_empty() {
+        // Through syslog under another name, with `syslog_timestamp = no`.
+        let flags: [&[u8]; 7] = [b"=> ", b"-> ", b"== ", b"** ", b"<= ", b"H=", b"Completed"];
+        return !line.id.is_empty() && flags.iter().any(|flag| line.text.starts_with(flag));
+    }
     let starts: [&[u8]; 14] = [
         b"H=",
         b" H=",

@@ -2,11 +2,16 @@
 //!
 //! A line that names its program is judged by that name alone, so that a mixed file is told apart
 //! line by line and no text can pass for another program's. A line that names none, or one that
-//! nobody knows (a container, a start script), is judged by its shape from the first byte on.
+//! nobody knows (a container, a start script), is judged by its shape from the first byte on. A
+//! daemon that logs under a name of its own has lines without a shape too: they are taken for what
+//! the others under that name are.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::custom::Events;
+use super::recent::Bytes;
 use super::{
     Dialect, Dialects, courier, dma, esp, exchange, exim, haraka, hmailserver, json, maddy,
     momentum, msmtp, nullmailer, opensmtpd, postfix, powermta, qmail, sendmail, stalwart, zonemta,
@@ -70,6 +75,46 @@ const FOREIGN: [&[u8]; 40] = [
     b"systemd",
     b"unbound",
 ];
+
+/// How many programs under names of their own are remembered.
+const RENAMED_MAX: usize = 16;
+
+/// The dialects whose daemons write to syslog under a name that can be set.
+const RENAMABLE: [Dialect; 6] = [
+    Dialect::Exim,
+    Dialect::Sendmail,
+    Dialect::OpenSmtpd,
+    Dialect::Qmail,
+    Dialect::Courier,
+    Dialect::Haraka,
+];
+
+/// Programs under names of their own, with the dialect that their lines had the shape of.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Renamed {
+    programs: Vec<(Bytes, String)>,
+}
+
+impl Renamed {
+    fn dialect(&self, program: &[u8]) -> Option<Dialect> {
+        let (_, label) = self.programs.iter().find(|(name, _)| **name == *program)?;
+        Dialect::parse(label)
+    }
+
+    fn learn(&mut self, program: &[u8], dialect: Dialect) {
+        if program.is_empty() || !RENAMABLE.contains(&dialect) {
+            return;
+        }
+        if let Some((_, label)) = self.programs.iter_mut().find(|(name, _)| **name == *program) {
+            if label != dialect.as_str() {
+                dialect.as_str().clone_into(label);
+            }
+        } else if self.programs.len() < RENAMED_MAX {
+            self.programs.push((Bytes::from(program), dialect.as_str().to_owned()));
+        }
+    }
+}
 
 /// Says whether some text is of a dialect.
 type Is = fn(&[u8]) -> bool;
@@ -136,7 +181,12 @@ impl Dialects {
                 return None;
             }
         }
-        self.recognise_by_shape(record.message).map(|dialect| (dialect, Evidence::Shape))
+        let shaped = self.recognise_by_shape(record.message);
+        if let Some(dialect) = shaped {
+            self.renamed.learn(record.program, dialect);
+        }
+        let dialect = shaped.or_else(|| self.renamed.dialect(record.program))?;
+        Some((dialect, Evidence::Shape))
     }
 
     /// The dialect of a line that no program's name tells.

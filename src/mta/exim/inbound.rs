@@ -14,6 +14,8 @@ use crate::smtp::{CodeClass, Reply};
 
 /// How many processes are remembered that have refused something.
 const PROCESSES_MAX: usize = 1_024;
+/// After how many refusals the earlier ones count for half as much.
+const REFUSALS_MAX: u64 = 1_024;
 
 /// The longest address in brackets.
 const IP_MAX: usize = 64;
@@ -159,11 +161,15 @@ fn reject<'a>(
 }
 
 /// Tells the second of two equal lines: where both logs go to syslog, each refusal is written for
-/// the main log and again for the reject log (`syslog_duplication`, on by default).
+/// the main log and again for the reject log (`syslog_duplication`, on by default). A client can be
+/// refused twice alike, so what most refusals did until now tells whether that is done here.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Doubled {
     first: Recent<u64, PROCESSES_MAX>,
+    /// How many of the last refusals came twice, and how many there were.
+    twice: u64,
+    all: u64,
 }
 
 impl Doubled {
@@ -171,8 +177,15 @@ impl Doubled {
     pub(super) fn is_second(&mut self, pid: &[u8], message: &[u8]) -> bool {
         let hash = xxh3_64(message);
         if self.first.take(pid) == Some(hash) {
-            return true;
+            self.twice += 1;
+            // Some refusals are not meant for the reject log.
+            return 2 * self.twice >= self.all;
         }
+        if self.all >= REFUSALS_MAX {
+            self.all /= 2;
+            self.twice /= 2;
+        }
+        self.all += 1;
         self.first.put(pid, hash);
         false
     }
@@ -362,5 +375,21 @@ mod tests {
             ["a", "a", "a", "a", "b", "a"].map(|text| doubled.is_second(b"1", text.as_bytes()));
         assert_eq!(seen, [false, true, false, true, false, false]);
         assert!(!doubled.is_second(b"2", b"a"));
+    }
+
+    #[test]
+    fn a_client_that_is_refused_twice_alike_is_no_second_line_where_refusals_come_once() {
+        let mut doubled = Doubled::default();
+        for text in 0..10_u8 {
+            assert!(!doubled.is_second(b"1", &[text]));
+        }
+        let twice = |doubled: &mut Doubled| [(); 2].map(|()| doubled.is_second(b"2", b"a"));
+        assert_eq!(twice(&mut doubled), [false, false]);
+        // The setting is changed.
+        for text in 0..200_u8 {
+            doubled.is_second(b"3", &[text]);
+            doubled.is_second(b"3", &[text]);
+        }
+        assert_eq!(twice(&mut doubled), [false, true]);
     }
 }
