@@ -45,8 +45,8 @@ pub(super) fn recognise(program: &[u8]) -> bool {
 
 /// Whether a line without a program is Courier's: the tag is part of the message then.
 pub(super) fn is_shaped(message: &[u8]) -> bool {
-    let starts: [&[u8]; 6] =
-        [b"id=", b"started,", b"completed,", b"newmsg,", b"error,", b"Waiting."];
+    let starts: [&[u8]; 7] =
+        [b"id=", b"started,", b"completed,", b"newmsg,", b"error,", b"Waiting.", b"Loading "];
     let tagged = cut(message.get(..32).unwrap_or(message), b": ");
     tagged.is_some_and(|(program, _)| {
         let rest = message.get(program.len() + 2..).unwrap_or_default();

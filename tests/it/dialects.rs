@@ -537,14 +537,12 @@ fn counters_do_not_depend_on_restarts() {
         let name = path.display().to_string();
         whole.count(&name, &log, usize::MAX);
         stopped.count(&name, &log, every);
-        let (whole, stopped) = (whole.ledger.save(), stopped.ledger.save());
-        let (whole, stopped) = (serde_json::to_value(whole), serde_json::to_value(stopped));
-        assert_eq!(stopped.unwrap(), whole.unwrap(), "{name}");
+        assert_eq!(stopped.counters(), whole.counters(), "{name}");
     }
 }
 
 /// The counters of logs, each of them a source.
-struct Counted {
+pub(crate) struct Counted {
     pipeline: Pipeline,
     ledger: Ledger,
 }
@@ -559,7 +557,7 @@ impl Default for Counted {
 
 impl Counted {
     /// Counts a log, with what its lines left saved and restored every so many lines.
-    fn count(&mut self, name: &str, log: &[u8], every: usize) {
+    pub(crate) fn count(&mut self, name: &str, log: &[u8], every: usize) {
         let Self { pipeline, ledger } = self;
         let source = ledger.source(name);
         let mut stream = Stream::new(source, None);
@@ -572,6 +570,11 @@ impl Counted {
             }
         }
         pipeline.finish(&mut stream, ledger, &mut Unobserved);
+    }
+
+    /// All counters.
+    pub(crate) fn counters(&self) -> serde_json::Value {
+        serde_json::to_value(self.ledger.save()).unwrap()
     }
 }
 

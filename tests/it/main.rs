@@ -19,6 +19,7 @@ mod dialects;
 mod exim_truth;
 mod explain;
 mod exposition;
+mod frames;
 mod haraka_truth;
 mod http;
 mod inputs;
