@@ -19,6 +19,7 @@ mod hmailserver;
 mod json;
 mod kumomta;
 mod maddy;
+mod manual;
 mod momentum;
 mod msmtp;
 mod nullmailer;
@@ -43,6 +44,7 @@ use crate::envelope::{Record, Skim};
 use custom::CustomDialects;
 
 pub use failure::cause as named_cause;
+pub use manual::{manual, manual_of_services};
 pub use recognise::{Evidence, Recognised};
 
 /// What a line says about the mail that we sent or refused.
@@ -284,7 +286,6 @@ pub struct Dialects {
     custom: Arc<CustomDialects>,
     custom_events: custom::Events,
     renamed: recognise::Renamed,
-    #[serde(skip)]
     postfix: postfix::Postfix,
     exim: exim::Exim,
     sendmail: sendmail::Sendmail,

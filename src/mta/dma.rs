@@ -1,5 +1,5 @@
-//! dma, the small mail agent of the BSDs and Debian: syslog with the queue id where others have a pid (`net.c`,
-//! `dma.c`).
+//! dma, the small mail agent of the BSDs and Debian: syslog with the queue id where others have a
+//! pid (`net.c`, `dma.c`).
 //!
 //! Written after the source, not yet seen live. A queue id is one recipient, whom only the first and
 //! the last line name; so the first is remembered. An acceptance has no reply: 250 is taken for

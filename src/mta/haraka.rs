@@ -8,6 +8,8 @@
 //! order of the recipients' domains. The recipients are named when we accept them; what a server
 //! says about all of them names nobody, so the two are joined by the uuid.
 //!
+//! Proved on logs of 3.0.3 in all three formats.
+//!
 //! # What Haraka hides
 //!
 //! - The host that refused, always; that which took a message is named. For refusals the provider is

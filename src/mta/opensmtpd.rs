@@ -3,6 +3,8 @@
 //! Source: `mta.c` (`mta_log`), `mta_session.c` (`mta_response`, `mta_error`), `queue.c`
 //! (`queue_log`), `mda.c` (`mda_log`), `smtp_session.c`, `to.c`.
 //!
+//! Proved on logs of 6.8.0p2.
+//!
 //! # What OpenSMTPD hides
 //!
 //! - The name of the MX: the name beside the address is what the address resolves to backwards.

@@ -8,6 +8,8 @@
 //! A delivery has two lines, which its number joins: who it is for, and what came of it. The
 //! numbers start again at 1 with qmail-send.
 //!
+//! Proved on logs of notqmail 1.09.
+//!
 //! # What qmail hides
 //!
 //! - The name of the host: there is only an address, so the provider is found by the recipient's

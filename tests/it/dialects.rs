@@ -414,17 +414,20 @@ fn without_text(reading: &Reading<'_>) -> String {
 
 /// The logs of the MTAs, those of Postfix apart, which have tests of their own.
 fn logs() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
     let mut found: Vec<PathBuf> = Dialect::ALL
         .iter()
         .filter(|dialect| **dialect != Dialect::Postfix)
-        .filter_map(|dialect| fs::read_dir(root.join(dialect.as_str())).ok())
-        .flatten()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .flat_map(|dialect| logs_of(*dialect))
         .collect();
     found.sort();
     found
+}
+
+fn logs_of(dialect: Dialect) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+    let entries = fs::read_dir(root.join(dialect.as_str()));
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect()
 }
 
 #[test]
@@ -530,7 +533,7 @@ fn digest(log: &[u8], every: usize, lines: usize) -> Vec<String> {
 #[test]
 fn counters_do_not_depend_on_restarts() {
     let (mut whole, mut stopped) = (Counted::default(), Counted::default());
-    for path in logs() {
+    for path in logs().into_iter().chain(logs_of(Dialect::Postfix)) {
         let log = fs::read(&path).unwrap();
         let many = log.len() > 40_000;
         let every = if many { 101 } else { 1 };

@@ -1,7 +1,8 @@
 //! SendGrid: the event webhook, a list of events per request.
 //!
 //! The reply stands in `response` (delivered, deferred) or `reason` (bounce), without the MX that
-//! gave it; `ip` is SendGrid's own, and `status` what SendGrid makes of the reply. A deferral may have no reply but words of SendGrid's.
+//! gave it; `ip` is SendGrid's own, and `status` what SendGrid makes of the
+//! reply. A deferral may have no reply but words of SendGrid's.
 
 use serde::Deserialize;
 
