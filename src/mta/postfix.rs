@@ -1,5 +1,5 @@
 //! Postfix 2 and 3, in files of its own, through any syslog and the journal, under any
-//! `syslog_name`.
+//! `syslog_name`, the name of the daemon behind it or not.
 //!
 //! Every daemon writes lines of its own; its name is what follows the last slash of the tag. Lines
 //! of deliveries follow the grammar of `global/log_adhoc.c`, replies of hosts that were not the last
@@ -34,6 +34,7 @@ mod peer;
 mod inbound;
 mod recent;
 
+use super::text::{angle, cut};
 use super::{Dialect, LineKind, Out, Reading};
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, NoAttempt, NoReply, Outcome, Recipient, Relay,
@@ -49,6 +50,37 @@ pub(super) use daemon::Daemon;
 
 /// The longest queue id that is taken for one; the long ones have no fixed length.
 const QUEUE_ID_MAX: usize = 40;
+/// The shortest one that tells a line of Postfix.
+const QUEUE_ID_MIN: usize = 5;
+/// The longest name and address of a host.
+const NAME_MAX: usize = 320;
+
+/// Whether a line is Postfix's whose program does not tell: `syslog_name` can be anything, and some
+/// syslog daemons end it at the first slash.
+pub(super) fn is_shaped(message: &[u8]) -> bool {
+    let (queue_id, text) = split(message);
+    let at_host = |text: &[u8], words: &[&[u8]]| {
+        let name = text.get(..NAME_MAX).unwrap_or(text);
+        cut(name, b"[")
+            .and_then(|(_, address)| cut(address, b"]"))
+            .is_some_and(|(_, after)| words.iter().any(|words| after.starts_with(words)))
+    };
+    match queue_id {
+        b"" => text.strip_prefix(b"connect to ").is_some_and(|host| at_host(host, &[b":"])),
+        b"NOQUEUE" => text.starts_with(b"reject: ") || text.starts_with(b"milter-reject: "),
+        id if id.len() < QUEUE_ID_MIN => false,
+        _ => {
+            let recipient = text.strip_prefix(b"to=").and_then(angle);
+            let sender = || text.starts_with(b"from=<") && gives_up(text);
+            let words: [&[u8]; 2] = [b" said: ", b" refused to talk to me: "];
+            let host = || text.strip_prefix(b"host ").is_some_and(|host| at_host(host, &words));
+            recipient.is_some_and(|(_, rest)| {
+                rest.starts_with(b", relay=") || rest.starts_with(b", orig_to=<")
+            }) || sender()
+                || host()
+        }
+    }
+}
 
 /// What has to be remembered from line to line.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

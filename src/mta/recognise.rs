@@ -80,7 +80,8 @@ const FOREIGN: [&[u8]; 40] = [
 const RENAMED_MAX: usize = 16;
 
 /// The dialects whose daemons write to syslog under a name that can be set.
-const RENAMABLE: [Dialect; 6] = [
+const RENAMABLE: [Dialect; 7] = [
+    Dialect::Postfix,
     Dialect::Exim,
     Dialect::Sendmail,
     Dialect::OpenSmtpd,
@@ -134,6 +135,7 @@ const PROGRAMS: &[(Dialect, Is)] = &[
 
 /// The dialects by the shape of their lines.
 const SHAPES: &[(Dialect, Is)] = &[
+    (Dialect::Postfix, postfix::is_shaped),
     (Dialect::Exim, exim::is_shaped),
     (Dialect::Sendmail, sendmail::is_shaped),
     (Dialect::OpenSmtpd, opensmtpd::is_shaped),

@@ -123,6 +123,64 @@ fn what_goes_through_syslog_may_be_framed_in_any_way() {
     }
 }
 
+/// The names of the daemons are lost where a syslog daemon ends the program at the first slash.
+#[test]
+fn postfix_is_known_under_any_name_without_its_daemons() {
+    let mut beside = Beside::default();
+    let log = fs::read(path("postfix", "rotated.log")).unwrap();
+    for program in ["postfix-out", "mta1"] {
+        for (frame, write) in SYSLOG {
+            let renamed = |entry: Entry<'_>| write(&Entry { program, ..entry });
+            let framed: Vec<_> = entries(&log).into_iter().map(renamed).collect();
+            beside.check(&log, &framed.join(&b'\n'), &format!("{program} as {frame}"));
+        }
+    }
+}
+
+/// A central log has the lines of all MTAs and of others, one between the other.
+#[test]
+fn a_file_with_all_mtas_counts_what_their_own_files_do() {
+    let logs = [
+        ("postfix", "rotated"),
+        ("exim", "syslog"),
+        ("sendmail", "syslog"),
+        ("opensmtpd", "syslog-iso"),
+        ("courier", "syslog"),
+        ("qmail", "tai64n"),
+        ("haraka", "logfmt"),
+    ];
+    let logs = logs.map(|(mta, name)| {
+        let log = fs::read(path(mta, &format!("{name}.log"))).unwrap();
+        let lines = log.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
+        let header = match mta {
+            "qmail" => "Nov 21 20:00:01 mx1 qmail: ",
+            "haraka" => "Nov 21 20:00:01 mx1 haraka[9]: ",
+            _ => "",
+        };
+        lines.map(|line| [header.as_bytes(), line].concat()).collect::<Vec<_>>()
+    });
+    let mut mixed = Vec::new();
+    for number in 0..logs.iter().map(Vec::len).max().unwrap() {
+        mixed.extend(logs.iter().filter_map(|log| log.get(number).cloned()));
+        mixed.push(b"Nov 21 20:00:01 mx1 dovecot: lmtp(ann)<1>: 4A: to=<a@b>, relay=x, x".to_vec());
+        mixed
+            .push(b"Nov 21 20:00:01 mx1 rspamd[7]: 2026-11-21 20:00:01 H=x rejected y: z".to_vec());
+    }
+    let mut beside = Beside::default();
+    for log in &logs {
+        beside.plain.count("log", &log.join(&b'\n'), usize::MAX);
+    }
+    beside.framed.count("log", &mixed.join(&b'\n'), usize::MAX);
+    let without_irrelevant = |mut counters: serde_json::Value| {
+        counters["sources"][0]["lines"]["irrelevant"] = json!(0);
+        counters
+    };
+    assert_eq!(
+        without_irrelevant(beside.framed.counters()),
+        without_irrelevant(beside.plain.counters())
+    );
+}
+
 /// Exim's stamp, its options and the rest of the line.
 fn exim_parts(line: &[u8]) -> (&str, &[u8]) {
     let (stamp, rest) = line.split_at(19);
