@@ -11,12 +11,14 @@
 //! - `Expiration`, `AdminBounce` and `Delayed` are no attempts. Their codes are invented too.
 //! - `OOB`, a bounce message that came back later, and `Feedback` answer no attempt of ours; the
 //!   acceptance before them was counted.
-//! - `provider_name` is what the operator calls a site. The table of providers decides, so that all
+//! - Where no host was reached, `site` names those that would have been, and tells the provider.
+//!   `provider_name` is what the operator calls a site; the table of providers decides, so that all
 //!   MTAs speak of the same ones.
 
 use serde::Deserialize;
 
 use super::json::{self, Text, Texts};
+use super::text::{cut, cut_last};
 use super::{Dialect, LineKind, Out, Reading, Why, answer, stamp};
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, InboundReject, NoAttempt, NoReply, Outcome, Phase, Recipient,
@@ -40,6 +42,8 @@ struct Item<'a> {
     response: Option<Response<'a>>,
     #[serde(borrow, default)]
     peer_address: Option<Peer<'a>>,
+    #[serde(borrow, default)]
+    site: Option<Text<'a>>,
     #[serde(borrow, default)]
     delivery_protocol: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -128,7 +132,11 @@ impl Item<'_> {
     }
 
     fn attempt(&self, out: &mut Out<'_>, outcome: Outcome, answer: Answer<'_>) -> LineKind {
-        let relay = self.relay();
+        let site = self.site_host().unwrap_or_default();
+        let relay = match self.relay() {
+            Relay { host: b"", ip } => Relay { host: &site, ip },
+            named => named,
+        };
         let phase = self.response.as_ref().and_then(Response::phase);
         let delay_seconds = self.delay();
         self.each(out, |queue_id, recipient| {
@@ -186,6 +194,21 @@ impl Item<'_> {
         let Some(peer) = &self.peer_address else { return Relay::default() };
         let host = json::bytes(peer.name.as_ref());
         Relay { host: host.strip_suffix(b".").unwrap_or(host), ip: json::bytes(peer.addr.as_ref()) }
+    }
+
+    /// A host of the site that was to be talked to: `source->(mx1|mx2).example.com@smtp_client`, or
+    /// `source->(alt1|alt2)?.mx.example.com@smtp_client` where one of them has no first part.
+    fn site_host(&self) -> Option<Vec<u8>> {
+        let (_, site) = cut(json::bytes(self.site.as_ref()), b"->")?;
+        let (site, _) = cut_last(site, b"@")?;
+        let Some((first, rest)) = site.strip_prefix(b"(").and_then(|group| cut(group, b")")) else {
+            return Some(site.to_vec());
+        };
+        if let Some(host) = rest.strip_prefix(b"?.") {
+            return Some(host.to_vec());
+        }
+        let first = first.split(|byte| *byte == b'|').next().unwrap_or_default();
+        Some([first, rest].concat())
     }
 
     /// Whether the message went to a filter or a mailbox on this machine.
