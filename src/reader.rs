@@ -248,7 +248,12 @@ impl Reader {
 
     fn set_watch(&mut self) {
         let wanted: Vec<BTreeSet<_>> = self.tails.iter().map(Tail::directories).collect();
-        self.alarm.watch.set(&wanted.iter().flatten().cloned().collect());
+        let mut watched: BTreeSet<_> = wanted.iter().flatten().cloned().collect();
+        let busy = self.tails.iter().zip(&wanted).filter(|(tail, _)| tail.is_busy());
+        for directory in busy.flat_map(|(_, directories)| directories) {
+            watched.remove(directory);
+        }
+        self.alarm.watch.set(&watched);
         for (tail, directories) in self.tails.iter_mut().zip(&wanted) {
             tail.set_notified(self.alarm.watch.covers(directories));
         }

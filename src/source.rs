@@ -19,6 +19,7 @@ mod buffer;
 mod generation;
 mod search;
 mod follow;
+mod pace;
 mod files;
 mod watch;
 mod cutter;
@@ -222,6 +223,15 @@ impl Source {
         match self {
             Self::Files(files) => files.set_notified(notified),
             Self::Pipe(_) | Self::Journal(_) | Self::Syslog(_) => (),
+        }
+    }
+
+    /// Whether so much is written that it looks by the clock, and notifications of its
+    /// [`Source::directories`] would cost more than they bring.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Files(files) => files.is_busy(),
+            Self::Pipe(_) | Self::Journal(_) | Self::Syslog(_) => false,
         }
     }
 

@@ -127,6 +127,10 @@ impl Tail {
         self.source.directories()
     }
 
+    pub(super) fn is_busy(&self) -> bool {
+        self.source.is_busy()
+    }
+
     pub(super) fn set_notified(&mut self, notified: bool) {
         self.source.set_notified(notified);
     }

@@ -74,10 +74,10 @@ struct Bell {
 
 impl Bell {
     fn ring(&self, notified: Notified, way: &Handle) {
-        if notified == Notified::Structure {
-            self.structure.store(true, Ordering::Release);
-        }
-        if !self.rung.swap(true, Ordering::AcqRel) {
+        // The first one of its kind: where files come and go, the look is due sooner.
+        let structure = notified == Notified::Structure;
+        let first = structure && !self.structure.swap(true, Ordering::AcqRel);
+        if !self.rung.swap(true, Ordering::AcqRel) || first {
             way.wake();
         }
     }
@@ -111,7 +111,7 @@ fn run(mut reader: Reader, inbox: &Receiver<Request>, bell: &Bell, clock: &impl 
             Ok(Request::ReloadFailed) => reader.reload_failed(),
             // What rang is answered when the look is due; until then further notifications cost
             // nothing.
-            Ok(Request::Wake) => reader.wake(false),
+            Ok(Request::Wake) => reader.wake(bell.structure.load(Ordering::Acquire)),
             Ok(Request::Stop) | Err(true) => break,
             Err(false) => {}
         }

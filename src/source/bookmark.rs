@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many of the first bytes tell one file from another.
-const HEAD_BYTES: usize = 256;
+pub(super) const HEAD_BYTES: usize = 256;
 /// How many bytes before the place tell whether the file is still the one that was read.
 const MARKER_BYTES: usize = 64;
 
@@ -94,6 +94,23 @@ impl Bookmark {
         FileId { device: self.device, inode: self.inode }
     }
 
+    /// The start of a file in which nothing was read, known by what it begins with.
+    pub(super) fn at_start(head: &[u8], path: &Path, id: FileId, size: u64) -> Self {
+        let fragment = head.len() < HEAD_BYTES && memchr::memchr(b'\n', head).is_none();
+        Self { head: Print::of(head), fragment, ..Place::default().bookmark(path, id, size) }
+    }
+
+    /// Whether nothing was read before it.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.offset == 0
+    }
+
+    /// The same place in a copy.
+    pub(super) fn renamed(&self, path: &Path, id: FileId) -> Self {
+        let (device, inode) = (id.device, id.inode);
+        Self { path: path.to_owned(), device, inode, ..self.clone() }
+    }
+
     /// Whether anything was ever read in the file, so that its content can be recognised.
     pub(super) fn has_content(&self) -> bool {
         self.head.bytes > 0
@@ -117,6 +134,7 @@ impl Bookmark {
             return Ok(Fit::Different);
         }
         let (offset, skipping) = (self.offset, self.skipping);
+        head.truncate(usize::try_from(offset).unwrap_or(usize::MAX));
         Ok(Fit::Same(Place { offset, skipping, head, marker }, ()))
     }
 
@@ -283,7 +301,7 @@ fn read_exactly(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<bool>
 }
 
 /// Fills the buffer as far as there is something to fill it with; how far.
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {

@@ -9,24 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::bookmark::FileId;
 use super::buffer::Buffer;
 use super::follow::{Follow, FollowPosition, Round, TIME_GRAIN};
+use super::pace::{Pace, TICK_NOTIFIED};
 use super::siblings::{is_compressed, is_rotated, numbered_base};
 use super::{Earlier, Now, Origin, Position, Progress, Sink, Spec, Status};
 
-/// How often to look where notifications tell of changes.
-const TICK_NOTIFIED: Duration = Duration::from_secs(1);
-/// How often to look without them.
-const TICK: Duration = Duration::from_millis(250);
-/// The least time between two looks, for one file; each further file adds a little, so that many
-/// files do not keep a processor busy with looking.
-const PAUSE: Duration = Duration::from_millis(20);
-const PAUSE_FOR_EACH: Duration = Duration::from_millis(1);
 /// How many files one source keeps open. The others are closed while they are silent.
 const OPEN_MAX: usize = 256;
 
 /// Where reading stands in all files of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesPosition {
-    /// When the directories were last looked at, in milliseconds since the epoch.
+    /// What was written before then was found, in milliseconds since the epoch.
     pub looked_at_milliseconds: u64,
     /// The names that are followed.
     pub names: Vec<FollowPosition>,
@@ -43,8 +36,7 @@ pub struct Files {
     cursor: usize,
     looked_at: Option<Now>,
     listed_at: Option<Duration>,
-    due: Duration,
-    notified: bool,
+    pace: Pace,
     structure: bool,
 }
 
@@ -76,14 +68,13 @@ impl Files {
             cursor: 0,
             looked_at: None,
             listed_at: None,
-            due: Duration::ZERO,
-            notified: false,
+            pace: Pace::new(),
             structure: true,
         }
     }
 
     pub(super) fn poll(&mut self, now: Now, buffer: &mut Buffer, sink: &mut dyn Sink) -> Progress {
-        if self.looked_at.is_none() || now.monotonic >= self.due {
+        if self.looked_at.is_none() || now.monotonic >= self.pace.due() {
             let structure = self.structure
                 || self.listed_at.is_none_or(|at| now.monotonic >= at + TICK_NOTIFIED);
             if structure {
@@ -91,9 +82,11 @@ impl Files {
                 self.listed_at = Some(now.monotonic);
                 self.listing.list(&self.spec, &mut self.follows, now);
             }
+            let last = self.looked_at.replace(now);
+            let since = last.map_or(Duration::ZERO, |last| last.monotonic);
+            let read = self.follows.iter().any(|follow| follow.has_read_since(since));
             self.look(now, buffer, sink);
-            self.looked_at = Some(now);
-            self.due = now.monotonic + self.tick();
+            self.pace.look(now.monotonic, self.follows.len(), read);
         }
         // One buffer from the next file that has something, so that none has to wait for another.
         for _ in 0..self.follows.len() {
@@ -125,26 +118,21 @@ impl Files {
         park(follows);
     }
 
-    fn tick(&self) -> Duration {
-        if self.notified && !self.spec.poll_only { TICK_NOTIFIED } else { TICK }
-    }
-
     pub(super) fn wake(&mut self, structure: bool) {
         self.structure |= structure;
-        let files = u32::try_from(self.follows.len()).unwrap_or(u32::MAX);
-        let pause = TICK.min(PAUSE + PAUSE_FOR_EACH.saturating_mul(files));
-        let last = self.looked_at.map_or(Duration::ZERO, |now| now.monotonic);
-        self.due = self.due.min(last + pause);
+        self.pace.wake(structure);
     }
 
     pub(super) fn due(&self) -> Duration {
-        self.due
+        self.pace.due()
     }
 
     pub(super) fn set_notified(&mut self, notified: bool) {
-        self.notified = notified;
-        let last = self.looked_at.map_or(Duration::ZERO, |now| now.monotonic);
-        self.due = self.due.min(last + self.tick());
+        self.pace.set_notified(notified && !self.spec.poll_only);
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.pace.is_busy()
     }
 
     pub(super) fn reconfigure(&mut self, spec: &Spec) -> bool {
@@ -161,6 +149,8 @@ impl Files {
             return earlier.clone();
         }
         let looked_at = self.looked_at.map_or(Duration::ZERO, |now| now.unix);
+        let untouched = self.follows.iter().filter_map(Follow::untouched_since);
+        let looked_at = untouched.fold(looked_at, Duration::min);
         FilesPosition {
             looked_at_milliseconds: u64::try_from(looked_at.as_millis()).unwrap_or(u64::MAX),
             names: self.follows.iter().map(Follow::position).collect(),

@@ -126,6 +126,11 @@ impl Follow {
         &mut self.generations
     }
 
+    /// Whether any bytes were read since then, on the monotonic clock.
+    pub(super) fn has_read_since(&self, then: Duration) -> bool {
+        self.generations.iter().any(|generation| generation.last_data >= then)
+    }
+
     /// Finds out what the name leads to and what became of the files that had it. Files
     /// that are another's are read under another name.
     pub(super) fn look(&mut self, round: &mut Round<'_>) {
@@ -189,7 +194,10 @@ impl Follow {
                 Step::Read => return Some(Progress::More),
                 Step::AtEnd => {}
                 Step::Truncated => self.truncated(index, round),
-                Step::Filled(empty_at) => self.follow_copies(empty_at, round),
+                Step::Filled(since) => {
+                    self.follow_copies(index, since, round);
+                    return Some(Progress::More);
+                }
                 Step::Finished => self.finish(index, round),
             }
         }
@@ -344,6 +352,11 @@ impl Follow {
         if generation.is_failing() && bookmark.size > bookmark.offset {
             lost(&bookmark, round.sink);
         }
+        self.remember(bookmark);
+    }
+
+    /// A file is read to its end.
+    fn remember(&mut self, bookmark: Bookmark) {
         if bookmark.has_content() {
             self.done.push(bookmark);
         }
@@ -356,13 +369,27 @@ impl Follow {
         let waiting = || self.wanted.iter().map(Wanted::position);
         let wanted = waiting().flat_map(|position| position.open.iter().cloned());
         let finished = waiting().flat_map(|position| position.done.iter().cloned());
-        // A file in which nothing was read yet is as good as one that was never seen.
-        let read = self.generations.iter().map(Generation::bookmark).filter(Bookmark::has_content);
+        // The file under the name, as long as nothing was read in it, is as good as one that was
+        // never seen; see `untouched_since`.
+        let read = self.generations.iter().filter(|generation| !self.is_new(generation));
+        let read = read.map(Generation::bookmark_to_save).filter(Bookmark::has_content);
         FollowPosition {
             path: self.path.clone(),
             open: wanted.chain(read).collect(),
             done: finished.chain(self.done.iter().cloned()).collect(),
         }
+    }
+
+    /// Since when there may be files that a later run has to find by their time: those in which
+    /// nothing was read yet, and copies that were made of them.
+    pub(super) fn untouched_since(&self) -> Option<Duration> {
+        let new = self.generations.iter().filter(|generation| self.is_new(generation));
+        new.map(Generation::untouched_since).min()
+    }
+
+    /// Whether nothing was read of the file under the name.
+    fn is_new(&self, generation: &Generation) -> bool {
+        generation.is_untouched() && generation.left.is_none() && generation.path == self.path
     }
 
     /// Whether the file under the name is read, and no other fails.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bookmark::{Bookmark, FileId, Place};
+use super::bookmark::{Bookmark, FileId, HEAD_BYTES, Place, read_up_to};
 use super::buffer::Buffer;
 use super::compressed::LogReader;
 use super::{Note, Now, Sink};
@@ -31,6 +31,8 @@ pub(super) struct Generation {
     scanned: u64,
     /// Size and time of the last write, as of the last look that found nothing more to read.
     seen: Option<(u64, Duration)>,
+    /// For as long as nothing was handed over.
+    untouched: Untouched,
     size: u64,
     /// When it was last written to, as of the last look.
     written: Duration,
@@ -46,6 +48,38 @@ pub(super) struct Generation {
     failing: bool,
     /// Whether there may be something to read.
     pub(super) hungry: bool,
+}
+
+/// What guards a file in which nothing was handed over yet, and where therefore no bytes before the
+/// place tell that it was truncated.
+#[derive(Debug)]
+struct Untouched {
+    /// Copies that were made since then have not been looked for.
+    since: Duration,
+    /// When they were looked for last: size and time of the last write, and how the file began.
+    /// What begins otherwise came later; so may what is too short to tell.
+    searched: Option<((u64, Duration), Vec<u8>)>,
+}
+
+impl Untouched {
+    fn since(time: Duration) -> Self {
+        Self { since: time, searched: None }
+    }
+
+    /// Whether copies have to be looked for before this, which was read from the start of the
+    /// file, may be handed over; and if so, those that were made since when.
+    fn guard(&mut self, seen: (u64, Duration), data: &[u8], now: Duration) -> Option<Duration> {
+        let head = data.get(..HEAD_BYTES).unwrap_or(data);
+        if let Some((stamp, known)) = &self.searched
+            && (*stamp == seen || head.len() == HEAD_BYTES)
+            && known == head
+        {
+            return None;
+        }
+        let head = head.to_vec();
+        self.searched = Some((seen, head));
+        Some(std::mem::replace(&mut self.since, now))
+    }
 }
 
 #[derive(Debug)]
@@ -76,9 +110,9 @@ pub(super) enum Step {
     AtEnd,
     /// What was read is not there any more. Nothing was read; the place still stands.
     Truncated,
-    /// Nothing was handed over of the file yet, and it was written to since this time, when it was
-    /// last looked at. What is there now need not be all that was: nothing tells a truncation where
-    /// nothing was read. Nothing was read in this step.
+    /// Nothing was handed over of the file yet, and it was written to since this time. What is there
+    /// now need not be all that was: nothing tells a truncation where nothing was read. Nothing was
+    /// handed over in this step.
     Filled(Duration),
     /// The file is finished and was read to its end.
     Finished,
@@ -111,6 +145,7 @@ impl Generation {
             scanned: place.offset,
             place,
             seen: None,
+            untouched: Untouched::since(now.unix),
             size: metadata.len(),
             written: super::modified(metadata),
             long: false,
@@ -187,11 +222,6 @@ impl Generation {
         {
             return Ok(Step::AtEnd);
         }
-        if self.place.offset == 0
-            && let Some((_, looked_at)) = self.seen.take()
-        {
-            return Ok(Step::Filled(looked_at));
-        }
         // The bytes before the place come with the same call, so that no time lies between the
         // comparison and the reading.
         let marker = self.place.marker().len();
@@ -206,6 +236,11 @@ impl Generation {
             return Ok(Step::Truncated);
         }
         (self.size, self.written) = seen;
+        if self.place.offset == 0
+            && let Some(since) = self.untouched.guard(seen, data, now.unix)
+        {
+            return Ok(Step::Filled(since));
+        }
         let rest = hand_over(&mut self.place, data, line_bytes_max, sink);
         self.scanned = self.place.offset + rest as u64;
         if filled {
@@ -248,8 +283,9 @@ impl Generation {
     }
 
     /// Starts again at the beginning: what was read was overwritten.
-    pub(super) fn restart(&mut self) {
+    pub(super) fn restart(&mut self, now: Now) {
         self.place = Place::default();
+        self.untouched = Untouched::since(now.unix);
         self.scanned = 0;
         self.seen = None;
         self.goal = 0;
@@ -305,6 +341,17 @@ impl Generation {
         self.scanned > 0
     }
 
+    /// Whether nothing of it was handed over.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.place.offset == 0
+    }
+
+    /// Since when it may have been written to, and copies of it may have been made that were not
+    /// looked for.
+    pub(super) fn untouched_since(&self) -> Duration {
+        self.untouched.since.min(self.modified())
+    }
+
     /// Bytes that are there and were not looked at.
     pub(super) fn lag(&self) -> u64 {
         match &self.input {
@@ -358,9 +405,36 @@ impl Generation {
         }
     }
 
-    /// The place in the form that is saved.
+    /// What was read, to know it again.
     pub(super) fn bookmark(&self) -> Bookmark {
         self.place.bookmark(&self.path, self.id, self.size)
+    }
+
+    /// The place in the form that is saved. A file in which nothing was read is known by its head.
+    pub(super) fn bookmark_to_save(&self) -> Bookmark {
+        if !self.is_untouched() {
+            return self.bookmark();
+        }
+        Bookmark::at_start(&self.head().unwrap_or_default(), &self.path, self.id, self.size)
+    }
+
+    /// What the file begins with.
+    fn head(&self) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; HEAD_BYTES];
+        let read = match &self.input {
+            Input::Plain(file) => file.read_at(&mut head, 0)?,
+            // Its reader has gone on: another one looks at the start.
+            Input::Stream(_) => {
+                let file = File::open(&self.path)?;
+                if FileId::of(&file.metadata()?) != self.id {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                read_up_to(&mut LogReader::new(file)?, &mut head)?
+            }
+            Input::Parked => 0,
+        };
+        head.truncate(read);
+        Ok(head)
     }
 
     /// Whether it can be closed for a while: nothing was left to read, and a change would be seen.

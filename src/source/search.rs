@@ -46,7 +46,7 @@ pub(super) enum Found {
     /// Reading can go on here.
     Rest(Box<Generation>),
     /// What was read is there, in a copy that ends before the place: nothing is left in it.
-    Read,
+    Read(Bookmark),
     /// What was read is not there, but a file with the same inode is: it was overwritten, or deleted
     /// and its inode given to another. Either way its content is new.
     Overwritten,
@@ -125,13 +125,19 @@ impl Search {
                 continue;
             }
             let is_itself = same(sibling);
+            if bookmark.fragment && !is_itself && !is_fragment(sibling, bookmark) {
+                continue;
+            }
             match open_at(sibling, bookmark, self.now, buffer) {
                 Ok(Fit::Same(_, generation)) => {
-                    self.account(Some(index), generation.id);
+                    // A fragment may be that of another file: it tells nothing about what came
+                    // before and after it.
+                    let place = Some(index).filter(|_| !bookmark.fragment);
+                    self.account(place, generation.id);
                     return Found::Rest(generation);
                 }
                 Ok(_) if is_itself => itself = Some(index),
-                Ok(Fit::Shorter) => copy = copy.or(Some((index, sibling.id))),
+                Ok(Fit::Shorter) => copy = copy.or(Some(index)),
                 Ok(Fit::Different) => {}
                 Err(error) if is_itself && error.kind() == io::ErrorKind::PermissionDenied => {
                     return Found::Denied;
@@ -139,9 +145,13 @@ impl Search {
                 Err(error) => self.failed(index, &error),
             }
         }
-        if let Some((index, id)) = copy {
+        if let Some(index) = copy
+            && let Some(sibling) = self.siblings.get(index)
+        {
+            let copy = bookmark_of_copy(sibling, bookmark);
+            let id = sibling.id;
             self.account(Some(index), id);
-            return Found::Read;
+            return Found::Read(copy);
         }
         let Some(index) = itself else { return Found::Lost };
         let cut = if rebooted { self.cut_by_crash(index, bookmark) } else { None };
@@ -234,6 +244,14 @@ fn is_still(sibling: &Sibling, bookmark: &Bookmark) -> bool {
     matches!(bookmark.fit(&file), Ok(Fit::Same(..)))
 }
 
+/// Whether the file begins as the bookmark says and holds no more.
+fn is_fragment(sibling: &Sibling, bookmark: &Bookmark) -> bool {
+    let compare = |mut reader: LogReader<File>| {
+        Ok(bookmark.same_head(&mut reader)? && reader.read(&mut [0])? == 0)
+    };
+    open(sibling).and_then(LogReader::new).and_then(compare).unwrap_or(false)
+}
+
 /// Whether the file is that content in another form. One that kept the time of the last write, as
 /// compressing programs do, is known by its head; any other one must hold all of it.
 fn is_copy(sibling: &Sibling, content: &Content, buffer: &mut Buffer) -> bool {
@@ -248,6 +266,19 @@ fn is_copy(sibling: &Sibling, content: &Content, buffer: &mut Buffer) -> bool {
         Ok(Fit::Same(_, mut rest)) => !whole || rest.read(&mut [0]).is_ok_and(|more| more == 0),
         Ok(Fit::Shorter) => true,
         Ok(Fit::Different) | Err(_) => false,
+    }
+}
+
+/// All of a copy that holds less than what was read, to know it again. A compressed one is known by
+/// its head.
+fn bookmark_of_copy(sibling: &Sibling, read: &Bookmark) -> Bookmark {
+    let whole = open(sibling).and_then(|file| {
+        let size = file.metadata()?.len();
+        Ok(Place::at(&file, size)?.bookmark(&sibling.path, sibling.id, size))
+    });
+    match whole {
+        Ok(whole) if !sibling.compressed => whole,
+        _ => read.renamed(&sibling.path, sibling.id),
     }
 }
 
@@ -280,7 +311,12 @@ fn open_at(
             Fit::Different => Fit::Different,
         });
     }
-    let reader = LogReader::new(file)?;
+    let mut reader = LogReader::new(file)?;
+    if bookmark.is_at_start() {
+        let same = bookmark.same_head(&mut reader)?;
+        let generation = Box::new(open_new(sibling, now)?);
+        return Ok(if same { Fit::Same(Place::default(), generation) } else { Fit::Different });
+    }
     Ok(match bookmark.fit_stream(reader, buffer.room(0))? {
         Fit::Same(place, reader) => {
             let generation = Generation::stream(path(), &metadata, reader, place.clone(), now);

@@ -38,19 +38,10 @@ impl Watch {
     /// Calls `wake`, on another thread, when something happens. Where the kernel gives no
     /// notifications, nothing is ever told.
     pub fn new(wake: impl Fn(Notified) + Send + 'static) -> Self {
-        let handler = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) if event.need_rescan() => wake(Notified::Structure),
-            Ok(event) => match event.kind {
-                // Our own opening and reading is told too.
-                EventKind::Access(_) => {}
-                EventKind::Modify(ModifyKind::Data(_)) => wake(Notified::Written),
-                EventKind::Any
-                | EventKind::Create(_)
-                | EventKind::Modify(_)
-                | EventKind::Remove(_)
-                | EventKind::Other => wake(Notified::Structure),
-            },
-            Err(_) => wake(Notified::Structure),
+        let handler = move |event: notify::Result<notify::Event>| {
+            if let Some(notified) = meaning(&event) {
+                wake(notified);
+            }
         };
         let watcher = notify::recommended_watcher(handler)
             .map_err(|error| crate::telemetry::directory_unwatched(Path::new("/"), &error))
@@ -105,5 +96,50 @@ impl Watch {
     /// Whether all these directories are watched.
     pub fn covers(&self, directories: &BTreeSet<PathBuf>) -> bool {
         directories.iter().all(|path| self.directories.contains_key(path))
+    }
+}
+
+/// What an event tells. Whatever is not plain may be anything.
+fn meaning(event: &notify::Result<notify::Event>) -> Option<Notified> {
+    let Ok(event) = event else { return Some(Notified::Structure) };
+    if event.need_rescan() {
+        return Some(Notified::Structure);
+    }
+    match event.kind {
+        // Our own opening and reading is told too.
+        EventKind::Access(_) => None,
+        EventKind::Modify(ModifyKind::Data(_)) => Some(Notified::Written),
+        EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => Some(Notified::Structure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, CreateKind, DataChange, Flag};
+    use notify::{Error, Event};
+
+    use super::*;
+
+    #[test]
+    fn lost_notifications_mean_that_anything_may_have_happened() {
+        // inotify's Q_OVERFLOW.
+        let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert_eq!(meaning(&Ok(overflow)), Some(Notified::Structure));
+        assert_eq!(meaning(&Err(Error::generic("broken"))), Some(Notified::Structure));
+    }
+
+    #[test]
+    fn writing_reading_and_renaming_are_told_apart() {
+        let of = |kind| meaning(&Ok(Event::new(kind)));
+        assert_eq!(
+            of(EventKind::Modify(ModifyKind::Data(DataChange::Any))),
+            Some(Notified::Written)
+        );
+        assert_eq!(of(EventKind::Create(CreateKind::File)), Some(Notified::Structure));
+        assert_eq!(of(EventKind::Access(AccessKind::Read)), None);
     }
 }

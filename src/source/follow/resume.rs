@@ -54,7 +54,6 @@ impl Follow {
     pub(super) fn take_up(&mut self, wanted: Wanted, round: &mut Round<'_>) -> Option<Wanted> {
         let Wanted { position, looked_at, rebooted, .. } = wanted;
         let FollowPosition { path, mut open, done } = position;
-        open.retain(Bookmark::has_content);
         let mut denied = Vec::new();
         self.done.extend(done);
         for attempt in 1..=SEARCHES_MAX {
@@ -84,7 +83,8 @@ impl Follow {
             }
             break;
         }
-        for bookmark in &open {
+        // What held no line is told from what came later by its time.
+        for bookmark in open.iter().filter(|bookmark| !bookmark.fragment) {
             lost(bookmark, round.sink);
         }
         let position = FollowPosition { path, open: denied, done: Vec::new() };
@@ -134,7 +134,7 @@ impl Follow {
                     lost(bookmark, round.sink);
                 }
             }
-            Found::Read => {}
+            Found::Read(copy) => self.remember(copy),
             Found::Denied => return Taken::Later,
             Found::Lost => return Taken::No,
         }

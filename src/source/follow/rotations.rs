@@ -29,9 +29,9 @@ impl Follow {
         }
     }
 
-    /// Opens copies that were made of a file in which nothing was read, and which may have been
-    /// truncated then.
-    pub(super) fn follow_copies(&mut self, empty_at: Duration, round: &mut Round<'_>) {
+    /// Opens copies that were made since then of a file in which nothing was read, and which may
+    /// have been truncated after that. They are older than what is in the file now.
+    pub(super) fn follow_copies(&mut self, index: usize, since: Duration, round: &mut Round<'_>) {
         let contents = self.contents();
         let Ok(mut search) =
             Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
@@ -39,8 +39,10 @@ impl Follow {
             return;
         };
         search.forget_anchor();
-        let empty_at = empty_at.saturating_sub(TIME_GRAIN);
-        self.take_newer(&mut search, empty_at, &contents, round);
+        let later = self.generations.split_off(index);
+        let since = since.saturating_sub(TIME_GRAIN);
+        self.take_newer(&mut search, since, &contents, round);
+        self.generations.extend(later);
     }
 
     /// What may be there in another form: everything that had the name and is open or was let go.
@@ -83,7 +85,7 @@ impl Follow {
     pub(super) fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
         let Some(generation) = self.generations.get_mut(index) else { return };
         let (old, written) = (generation.bookmark(), generation.written());
-        generation.restart();
+        generation.restart(round.now);
         crate::telemetry::log_truncated(&old.path, old.offset, old.size);
         round.sink.note(Note::Truncation);
         // What is left in the copy is older than what is in the file now.
@@ -107,7 +109,7 @@ impl Follow {
                     crate::telemetry::log_caught_up(&generation.path, old.offset);
                     self.push(*generation);
                 }
-                Found::Read => {}
+                Found::Read(copy) => self.remember(copy),
                 Found::Overwritten | Found::CutByCrash(_) | Found::Denied | Found::Lost => {
                     if old.size > old.offset {
                         lost(&old, round.sink);

@@ -36,6 +36,8 @@ use tempfile::TempDir;
 
 /// How many programs are run unless told otherwise.
 const PROGRAMS: u32 = 300;
+/// So little that most files take several steps, with whatever happens in between.
+const BUFFER_BYTES: usize = 300;
 /// How many rotated files are kept.
 const KEPT: usize = 6;
 
@@ -63,6 +65,8 @@ enum Action {
     Forbid(bool),
     /// A second passes, and the reader reads.
     Look,
+    /// The reader does that many steps and is then kept from going on.
+    Glance(usize),
     /// Two minutes pass, and the reader reads.
     Wait,
     /// Counts and position are saved.
@@ -79,13 +83,14 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::Part),
         4 => Just(Action::Rotate),
         5 => Just(Action::Reopen),
-        2 => Just(Action::CopyTruncate),
+        3 => Just(Action::CopyTruncate),
         1 => Just(Action::Truncate),
         1 => Just(Action::Delete),
         3 => Just(Action::Compress),
         1 => Just(Action::Drop),
         1 => any::<bool>().prop_map(Action::Forbid),
         8 => Just(Action::Look),
+        3 => (1usize..4).prop_map(Action::Glance),
         2 => Just(Action::Wait),
         3 => Just(Action::Commit),
         2 => Just(Action::Restart),
@@ -178,7 +183,7 @@ impl World {
             next: 0,
             spec,
             source,
-            buffer: Buffer::new(),
+            buffer: Buffer::of(BUFFER_BYTES),
             counted: Counted::default(),
             due: BTreeSet::new(),
             held: BTreeMap::new(),
@@ -232,6 +237,7 @@ impl World {
             Action::Drop => self.drop_oldest(),
             Action::Forbid(forbid) => self.forbid(*forbid),
             Action::Look => self.look(1),
+            Action::Glance(steps) => self.glance(*steps),
             Action::Wait => self.look(120),
             Action::Commit => self.commit(),
             Action::Restart => {
@@ -363,6 +369,13 @@ impl World {
         panic!("the reader never comes to an end");
     }
 
+    /// Reads a little. Nothing is promised of it.
+    fn glance(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.source.poll(self.now, &mut self.buffer, &mut self.counted);
+        }
+    }
+
     /// What the look that comes has to find.
     fn expect(&mut self, hold: bool) {
         let readable = File::open(self.log());
@@ -475,9 +488,48 @@ fn no_program_of_rotations_truncations_and_crashes_makes_a_line_count_twice_or_n
 
 #[test]
 fn programs_that_once_failed_stay_right() {
-    use Action::{Append, Compress, CopyTruncate, Look, Part, Reopen, Rotate};
-    let programs: &[&[Action]] =
-        &[&[Part, CopyTruncate, Look, Compress, Rotate, Reopen, Append(1), CopyTruncate]];
+    use Action::{
+        Append, Commit, Compress, CopyTruncate, Glance, Kill, Look, Part, Reopen, Restart, Rotate,
+    };
+    let programs: &[&[Action]] = &[
+        // A file that holds nothing but the beginning of a line.
+        &[Part, CopyTruncate, Look, Compress, Rotate, Reopen, Append(1), CopyTruncate],
+        // Truncated after it was opened, while an older file was read.
+        &[
+            Append(2),
+            Look,
+            Append(5),
+            Rotate,
+            Reopen,
+            Append(2),
+            Glance(1),
+            CopyTruncate,
+            Append(1),
+            Look,
+        ],
+        // Truncated again, while what was left of it in the first copy was read.
+        &[
+            Append(2),
+            Look,
+            Append(5),
+            CopyTruncate,
+            Append(2),
+            Glance(1),
+            Append(2),
+            CopyTruncate,
+            Append(2),
+            Look,
+        ],
+        // Not read yet when the reader was started again.
+        &[Append(1), CopyTruncate, Append(3), Glance(2), Append(1), Commit, Restart],
+        &[Rotate, Append(1), Reopen, Append(1), Rotate, Glance(1), Restart],
+        &[Part, CopyTruncate, Reopen, CopyTruncate, Append(1), Look, Restart, Compress],
+        // A fragment that became a line, was compressed, and left its inode to a file that begins
+        // in the same way.
+        &[Part, Rotate, Look, Commit, Reopen, Kill, Compress, Rotate, Reopen],
+        // The copy that was made of it was read to its end.
+        &[Append(2), Look, CopyTruncate, Append(5), Glance(1), CopyTruncate, Append(1), Look],
+    ];
     for program in programs {
         for pattern in [false, true] {
             run(pattern, program).unwrap_or_else(|error| panic!("{program:?}: {error}"));
