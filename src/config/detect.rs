@@ -8,21 +8,17 @@ use crate::source::{Origin, Spec};
 
 /// Where mail servers log unless told otherwise, and who puts it there.
 const USUAL: &[&str] = &[
-    "var/log/mail.log",             // Debian, Ubuntu, Alpine: rsyslog's mail.*
-    "var/log/maillog",              // Red Hat and its kin, FreeBSD; Postfix's own suggestion
-    "var/log/mail",                 // SUSE
-    "var/log/mail/mail.log",        // Gentoo's syslog-ng
-    "var/log/mail/all",             // ALT
-    "var/log/postfix.log",          // Postfix's example for maillog_file in a container
-    "var/log/exim4/mainlog",        // Exim on Debian
-    "var/log/exim/main.log",        // Exim on Red Hat
-    "var/log/exim/mainlog",         // Exim on Alpine and FreeBSD
-    "var/log/exim_mainlog",         // Exim with cPanel
-    "var/spool/exim/log/mainlog",   // Exim as its authors ship it
-    "var/log/qmail/current",        // qmail as "Life with qmail" has it, and netqmail's packages
-    "var/log/qmail/send/current",   // qmail with a directory for each service
-    "var/log/pmta/acct.csv",        // PowerMTA
-    "var/log/ecelerity/mainlog.ec", // Momentum
+    "var/log/mail.log",           // Debian, Ubuntu, Alpine: rsyslog's mail.*
+    "var/log/maillog",            // Red Hat and its kin, FreeBSD; Postfix's own suggestion
+    "var/log/mail",               // SUSE
+    "var/log/mail/mail.log",      // Gentoo's syslog-ng
+    "var/log/mail/all",           // ALT
+    "var/log/postfix.log",        // Postfix's example for maillog_file in a container
+    "var/log/exim4/mainlog",      // Exim on Debian
+    "var/log/exim/main.log",      // Exim on Red Hat
+    "var/log/exim/mainlog",       // Exim on Alpine and FreeBSD
+    "var/log/exim_mainlog",       // Exim with cPanel
+    "var/spool/exim/log/mainlog", // Exim as its authors ship it
 ];
 
 /// What was found.

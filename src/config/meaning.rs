@@ -181,7 +181,8 @@ fn source(
             fault(&format!("{key}.dialect"), &expected, &shown(name))
         })?),
     };
-    let spec = Spec { start_at, line_bytes_max, ..Spec::new(name, origin) };
+    let poll_only = raw.poll_only.as_ref().is_some_and(|Flag(flag)| *flag);
+    let spec = Spec { start_at, line_bytes_max, poll_only, ..Spec::new(name, origin) };
     Ok(Source { spec, dialect })
 }
 

@@ -49,6 +49,7 @@ pub(super) struct Source {
     pub journal_identifiers: Option<List<Text>>,
     pub dialect: Option<Text>,
     pub start_at: Option<Text>,
+    pub poll_only: Option<Flag>,
 }
 
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]

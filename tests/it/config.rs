@@ -116,6 +116,7 @@ fn yaml_says_the_same() {
     let mut first = mail_log("/var/log/mail.log");
     first.spec.name = "mail".to_owned();
     first.spec.start_at = StartAt::Beginning;
+    first.spec.poll_only = true;
     let mut second = mail_log("logs/*.log");
     second.spec.origin = Origin::Glob(fixtures().join("logs/*.log").display().to_string());
     assert_eq!(config.sources, [first, second]);

@@ -73,12 +73,17 @@ struct Daemon {
 
 impl Daemon {
     fn start() -> Self {
+        Self::start_by(program)
+    }
+
+    /// Starts it by a command that takes the program's arguments.
+    fn start_by(command: impl Fn(&[&str]) -> Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("mail.log"), "").unwrap();
         let config = directory.path().join("mta_exporter.toml");
         fs::write(&config, configuration("listen_addresses = [\"127.0.0.1:0\"]")).unwrap();
         let mut running =
-            Running::start(&mut program(&["--config.file", &config.to_string_lossy()]));
+            Running::start(&mut command(&["--config.file", &config.to_string_lossy()]));
         let mut stderr = BufReader::new(running.0.stderr.take().unwrap());
         let line = read_until(&mut stderr, "msg=listening");
         let address = line.trim().rsplit_once("address=").unwrap().1.to_owned();
@@ -164,6 +169,35 @@ fn the_daemon_counts_what_is_appended_and_goes_on_after_a_restart() {
     daemon.wait_for(&read);
     daemon.wait_for("mta_state_restored 1");
     assert_eq!(of_outcomes(&daemon.get("/metrics")), replayed);
+}
+
+#[test]
+fn without_notifications_of_the_kernel_the_log_is_read_all_the_same() {
+    for limit in ["max_inotify_instances", "max_inotify_watches"] {
+        let limited = |script: &str, arguments: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["-r", "sh", "-c"]);
+            command.arg(format!("echo 0 >/proc/sys/user/{limit} && {script}"));
+            command.arg(env!("CARGO_BIN_EXE_mta_exporter")).args(arguments);
+            command
+        };
+        let possible = limited("exit 0", &[]).stderr(Stdio::null()).status();
+        if !possible.is_ok_and(|status| status.success()) {
+            // Past the test harness, which shows nothing of tests that pass.
+            let skip = format!("SKIPPED: program::without_notifications: cannot set {limit}\n");
+            std::io::stderr().write_all(skip.as_bytes()).unwrap();
+            continue;
+        }
+        let daemon = Daemon::start_by(|arguments| limited("exec \"$0\" \"$@\"", arguments));
+        daemon.wait_for("mta_source_up{source=\"mail\"} 1");
+        let log = fs::OpenOptions::new().append(true).open(daemon.path("mail.log"));
+        let mut log = log.unwrap();
+        for turn in 1..=2 {
+            log.write_all(b"line\n").unwrap();
+            let bytes = 5 * turn;
+            daemon.wait_for(&format!("mta_source_read_bytes_total{{source=\"mail\"}} {bytes}"));
+        }
+    }
 }
 
 #[test]

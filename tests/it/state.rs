@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mta_exporter::attempt::Outcome;
 use mta_exporter::config;
 use mta_exporter::ledger::Snapshot;
 use mta_exporter::ledger::state::{Found, State, Store};
@@ -78,9 +79,13 @@ impl Exporter {
     }
 
     fn write(&self, lines: usize) {
+        self.append("a line\n".repeat(lines).as_bytes());
+    }
+
+    fn append(&self, text: &[u8]) {
         let path = self.path("mail.log");
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        file.write_all("a line\n".repeat(lines).as_bytes()).unwrap();
+        file.write_all(text).unwrap();
     }
 
     /// Lets a second pass and reads everything.
@@ -160,6 +165,59 @@ fn what_is_shown_was_committed_and_pictures_are_shared_for_a_moment() {
     assert_eq!(state.saved_at_seconds, second.taken_at_seconds);
 }
 
+#[test]
+fn what_is_remembered_from_line_to_line_comes_back_with_the_counts() {
+    const STATUS: &str = "Nov 21 20:00:00 mx1 postfix/smtp[5864]: 1986AA6FC8: to=<a@gmail.com>, \
+        relay=gmail-smtp-in.l.google.com[192.0.2.27]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, \
+        status=sent (250 2.0.0 OK)";
+    let (front, back) = STATUS.split_at(90);
+    // What is one delivery only together: lines of an MTA, and pieces of one line.
+    let together: [&[String]; 3] = [
+        &[
+            "@400000006b0203bb2ba9e504 starting delivery 1: msg 10322357 to remote a@gmail.com\n"
+                .into(),
+            "@400000006b0203bb2ba9e505 delivery 1: success: \
+             192.0.2.27_accepted_message./Remote_host_said:_250_2.0.0_OK/\n"
+                .into(),
+        ],
+        &[
+            format!("2026-11-21T20:00:00.1Z stdout P {front}\n"),
+            format!("2026-11-21T20:00:00.1Z stdout F {back}\n"),
+        ],
+        &[
+            format!(
+                "{{\"log\":\"{front}\",\"stream\":\"stdout\",\"time\":\"2026-11-21T20:00:00Z\"}}\n"
+            ),
+            format!(
+                "{{\"log\":\"{back}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-21T20:00:00Z\"}}\n"
+            ),
+        ],
+    ];
+    let gmail = Providers::builtin().id("gmail").unwrap();
+    for pieces in together {
+        // Killed after each piece, with that piece committed or only read or not even read.
+        for (committed, read) in [(true, true), (false, true), (false, false)] {
+            let mut exporter = Exporter::new();
+            exporter.step();
+            exporter.scrape();
+            for piece in pieces {
+                exporter.append(piece.as_bytes());
+                if read {
+                    exporter.step();
+                }
+                if committed {
+                    exporter.scrape();
+                }
+                exporter.kill();
+                exporter.start();
+            }
+            exporter.step();
+            let delivered = exporter.scrape().ledger.deliveries(gmail, Outcome::Delivered);
+            assert_eq!(delivered, 1, "{committed} {read} {pieces:?}");
+        }
+    }
+}
+
 /// Kills the exporter and looks at what it left.
 fn reopen(exporter: &mut Exporter) -> (Store, Found) {
     exporter.kill();
@@ -233,12 +291,15 @@ fn a_state_with_any_byte_changed_or_missing_is_put_aside() {
             fs::remove_file(aside).unwrap();
         }
     }
-    // The program goes on without it, and says so.
-    fs::write(exporter.state_file(), damaged(100)).unwrap();
-    exporter.start();
-    assert_eq!(exporter.lines(), 10);
-    assert!(!exporter.scrape().state.restored);
-    assert!(exporter.scrape().state.durable);
+    // The program goes on without it, counts each line once, and says so.
+    for index in (0..2 * whole.len()).step_by(whole.len() / 8) {
+        fs::write(exporter.state_file(), damaged(index)).unwrap();
+        exporter.start();
+        assert_eq!(exporter.lines(), 10, "{index}");
+        assert!(!exporter.scrape().state.restored);
+        assert!(exporter.scrape().state.durable);
+        exporter.kill();
+    }
 }
 
 #[test]
@@ -297,15 +358,12 @@ impl Mount {
             .arg(path)
             .stderr(Stdio::null())
             .status();
-        if done.is_ok_and(|status| status.success()) {
-            return Some(Self(path.to_owned()));
-        }
-        eprintln!("SKIPPED: mounting a small file system needs root");
-        None
+        done.is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
     }
 
     fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
+        // Of the mount, not of the file system: a user namespace may not change that.
+        let options = format!("remount,bind,{options}");
         let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
         assert!(status.success());
     }
@@ -317,11 +375,43 @@ impl Drop for Mount {
     }
 }
 
+/// Runs a test that mounts file systems. Where that is not allowed, it is run once more as root of
+/// a user namespace of its own, which Linux allows to everybody unless told otherwise.
+fn with_mounts(name: &str, body: fn(TempDir, Mount), options: &str) {
+    const INSIDE: &str = "MTA_EXPORTER_TEST_IN_NAMESPACE";
+    let directory = tempfile::tempdir().unwrap();
+    if let Some(mount) = Mount::new(&directory.path().join("state"), options) {
+        return body(directory, mount);
+    }
+    let inside = std::env::var_os(INSIDE).is_some();
+    let allowed = Command::new("unshare").args(["-rm", "true"]).stderr(Stdio::null()).status();
+    if inside || !allowed.is_ok_and(|status| status.success()) {
+        // Past the test harness, which shows nothing of tests that pass.
+        let skip = format!("SKIPPED: state::{name}: file systems cannot be mounted here\n");
+        return std::io::stderr().write_all(skip.as_bytes()).unwrap();
+    }
+    let output = Command::new("unshare")
+        .arg("-rm")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("state::{name}"), "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "in a namespace: {errors}");
+    let skips = errors.lines().filter(|line| line.starts_with("SKIPPED"));
+    for skip in skips {
+        std::io::stderr().write_all(format!("{skip}\n").as_bytes()).unwrap();
+    }
+}
+
 #[test]
 fn a_full_disk_is_survived() {
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().join("state");
-    let Some(mount) = Mount::new(&state, "size=64k") else { return };
+    with_mounts("a_full_disk_is_survived", survives_a_full_disk, "size=64k");
+}
+
+fn survives_a_full_disk(directory: TempDir, mount: Mount) {
+    let state = mount.0.clone();
     fs::write(state.join("ballast"), vec![0; 64 << 10]).unwrap();
     let mut exporter = Exporter::with_state(directory, state);
     survives_an_unwritable_state(&mut exporter, |state| {
@@ -344,9 +434,11 @@ fn a_full_disk_is_survived() {
 
 #[test]
 fn a_read_only_disk_is_survived() {
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().join("state");
-    let Some(mount) = Mount::new(&state, "size=1m") else { return };
+    with_mounts("a_read_only_disk_is_survived", survives_a_read_only_disk, "size=1m");
+}
+
+fn survives_a_read_only_disk(directory: TempDir, mount: Mount) {
+    let state = mount.0.clone();
     mount.remount("ro");
     let mut exporter = Exporter::with_state(directory, state);
     survives_an_unwritable_state(&mut exporter, |_| mount.remount("rw"));

@@ -409,3 +409,62 @@ fn settings_can_change_while_it_reads() {
     tail.write("mail.log", "two\n");
     assert_eq!(tail.next(), ["one", "two"]);
 }
+
+#[test]
+fn a_log_that_may_not_be_read_for_a_while_is_read_from_where_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut tail = Tail::new();
+    let allow = |name: &str, mode: u32| {
+        fs::set_permissions(tail.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    tail.write("mail.log", "one\n");
+    allow("mail.log", 0o000);
+    if fs::File::open(tail.path("mail.log")).is_ok() {
+        // Past the test harness, which shows nothing of tests that pass.
+        let skip = b"SKIPPED: tail::live::a_log_that_may_not_be_read: root may read everything\n";
+        return std::io::stderr().write_all(skip).unwrap();
+    }
+    allow("mail.log", 0o644);
+    assert_eq!(tail.next(), ["one"]);
+    // What is open stays readable; what takes its name is waited for, and said to be down.
+    let allow = |tail: &Tail, name: &str, mode: u32| {
+        fs::set_permissions(tail.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    tail.rename("mail.log", "mail.log.1");
+    tail.write("mail.log", "three\n");
+    allow(&tail, "mail.log", 0o000);
+    tail.write("mail.log.1", "two\n");
+    assert_eq!(tail.next(), ["two"]);
+    assert!(!tail.status().up);
+    assert_eq!(tail.seen.count(Note::ReadError), 1);
+    tail.restart();
+    assert!(tail.next().is_empty());
+    allow(&tail, "mail.log", 0o600);
+    tail.write("mail.log", "four\n");
+    assert_eq!(tail.next(), ["three", "four"]);
+    assert!(tail.status().up);
+    // Lost while nobody read, and given back with its rest.
+    let saved = tail.save();
+    tail.write("mail.log", "five\n");
+    allow(&tail, "mail.log", 0o000);
+    tail.restart_from(&saved, false);
+    assert!(tail.next().is_empty());
+    allow(&tail, "mail.log", 0o600);
+    assert_eq!(tail.next(), ["five"]);
+    assert_eq!(tail.seen.count(Note::Gap), 0);
+}
+
+#[test]
+fn a_source_that_trusts_no_notification_looks_four_times_a_second() {
+    for (poll_only, wait) in [(false, 1000), (true, 250)] {
+        let mut tail = Tail::new();
+        tail.spec.poll_only = poll_only;
+        tail.source.reconfigure(&tail.spec);
+        tail.step();
+        tail.source.set_notified(true);
+        let wait = Duration::from_millis(wait);
+        tail.pass(wait);
+        assert_eq!(tail.source.due(), tail.now.monotonic + wait);
+        assert_eq!(tail.source.directories().is_empty(), poll_only);
+    }
+}
