@@ -8,8 +8,8 @@
 //! Everything is found from the left, by the grammar of the fields that Postfix itself writes. What
 //! a remote server said stands behind them and can pretend to be what it likes.
 //!
-//! Proved on logs of 3.7.11, as a file, over a rotation, and through syslog with long queue ids,
-//! another name and RFC 5424 framing.
+//! Proved on logs of 3.7, as a file, over a rotation, and through syslog with long queue ids, another
+//! name and RFC 5424 framing; and of 3.10.
 //!
 //! # What Postfix hides
 //!

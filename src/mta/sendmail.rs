@@ -4,7 +4,7 @@
 //! `savemail.c`, `srvrsmtp.c`, `milter.c`, `parseaddr.c` (`rscheck`), `conf.c` (`sm_syslog`). The
 //! server's words stand in `reply=` from 8.16 on; before, only deferrals have them.
 //!
-//! Proved on logs of 8.17.1 at `LogLevel` 9 and 14.
+//! Proved on logs of 8.17.1 at `LogLevel` 9 and 14, and of 8.18.1.
 //!
 //! # What Sendmail hides
 //!
