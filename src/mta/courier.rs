@@ -6,7 +6,7 @@
 //! A reply has one log line for each of its lines, and what came of it stands on another one after
 //! them; they are joined by message and recipient.
 //!
-//! Proved on logs of 1.0.16.
+//! Proved on logs of 1.0.16 and 1.4.1.
 //!
 //! # What Courier hides
 //!

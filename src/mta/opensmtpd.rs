@@ -3,7 +3,7 @@
 //! Source: `mta.c` (`mta_log`), `mta_session.c` (`mta_response`, `mta_error`), `queue.c`
 //! (`queue_log`), `mda.c` (`mda_log`), `smtp_session.c`, `to.c`.
 //!
-//! Proved on logs of 6.8.0p2.
+//! Proved on logs of 6.8.0p2 and 7.6.0.
 //!
 //! # What OpenSMTPD hides
 //!
