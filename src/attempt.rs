@@ -102,12 +102,23 @@ impl<'a> Recipient<'a> {
     }
 }
 
-/// A hash of the bytes that does not tell upper from lower case. FNV-1a: recipients are short, and
-/// the key only has to tell the few of one message apart.
+/// A hash of the bytes that does not tell upper from lower case, nor a few other bytes from each
+/// other. The key only has to tell the recipients of one message apart.
 fn folded_hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    const FOLD: u64 = u64::from_le_bytes([0x20; 8]);
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |hash: u64, word: [u8; 8]| {
+        let word = u64::from_le_bytes(word) | FOLD;
+        (hash.rotate_left(23) ^ word).wrapping_mul(SPREAD)
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let hash = words.iter().fold(bytes.len() as u64, |hash, word| step(hash, *word));
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let hash = step(hash, last);
+    hash ^ hash >> 32
 }
 
 /// The host at the other end. Empty fields are unknown.

@@ -7,15 +7,19 @@
 
 mod container;
 mod head;
+mod lead;
 mod shape;
+mod skim;
 mod tag;
 mod timestamp;
+mod words;
 
+use lead::Lead;
 use shape::Shape;
 use tag::{Host, Programs};
 
 pub use container::{Container, Parts, Peeled};
-pub use tag::Skim;
+pub use skim::Skim;
 pub use timestamp::{leading_stamp, timestamp};
 
 /// A log line without its wrapping.
@@ -54,8 +58,8 @@ enum Family {
 pub struct Unwrapper {
     shape: Shape,
     host: Host,
+    lead: Lead,
     programs: Programs,
-    skims: fn(&[u8]) -> Option<Skim>,
 }
 
 impl Default for Unwrapper {
@@ -65,41 +69,81 @@ impl Default for Unwrapper {
 }
 
 impl Unwrapper {
-    /// An unwrapper that can also say of most lines at a glance that they are never counted: `skims`
-    /// has what tells it, for a program of that name.
-    pub fn new(skims: fn(&[u8]) -> Option<Skim>) -> Self {
+    /// An unwrapper that can also tell most lines that are never counted at a glance: `skims` says
+    /// how, for a program of that name.
+    pub fn new(skims: fn(&[u8]) -> Option<&'static Skim>) -> Self {
         Self {
             shape: Shape::default(),
             host: Host::default(),
-            programs: Programs::default(),
-            skims,
+            lead: Lead::default(),
+            programs: Programs::new(skims),
         }
     }
 
-    /// The time stamp of a line that is never counted, if that can be told at a glance. For any
-    /// other line the answer is `None`, and that says nothing.
-    #[inline]
-    pub fn skim<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
-        if !self.shape.fits(line) || self.shape.family() != Family::Tagged {
-            return None;
-        }
-        let (stamp, rest) = self.shape.cut(line)?;
-        self.programs.skim(self.host.skip(rest)?).then_some(stamp)
+    /// Whether `line` is certainly one that is never counted. Of any other line this says nothing.
+    #[expect(clippy::inline_always, reason = "every line comes here, and a call costs a tenth")]
+    #[inline(always)]
+    pub(crate) fn skims(&mut self, line: &[u8]) -> bool {
+        let rest = match self.lead.after(line) {
+            Some(rest) => Some(rest),
+            None => self.after_new_lead(line),
+        };
+        rest.is_some_and(|rest| self.programs.skim(rest))
+    }
+
+    /// The time stamp of a line that was just skimmed over.
+    pub(crate) fn stamp<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        self.shape.stamp(line)
     }
 
     /// The record in `line`, which has no line end.
     #[inline]
     pub fn unwrap<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
+        match self.usual(line) {
+            Some(record) => record,
+            None => self.unwrap_anew(line),
+        }
+    }
+
+    /// The record in a line whose head and host are like the last one's.
+    #[inline]
+    fn usual<'a>(&mut self, line: &'a [u8]) -> Option<Record<'a>> {
+        let rest = match self.lead.after(line) {
+            Some(rest) => rest,
+            None => self.after_new_lead(line)?,
+        };
+        let (program, pid, message) = self.programs.cut(rest)?;
+        // What else may stand around a message begins with one of these.
+        if matches!(message.first(), Some(b'm' | b'[')) {
+            return None;
+        }
+        let (stamp, host) = (self.shape.stamp(line), self.host.known());
+        let host = line.get(line.len() - rest.len() - host - 1..)?.get(..host)?;
+        Some(Record { stamp, host, program, pid, message, repeat: 1 })
+    }
+
+    /// What follows head and host, where these have the remembered shape but other bytes: mostly
+    /// another second has begun.
+    #[inline(never)]
+    fn after_new_lead<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
+        if !self.shape.fits(line) || self.shape.family() != Family::Tagged {
+            return None;
+        }
+        let rest = self.host.skip(self.shape.rest(line)?)?;
+        self.lead.learn(line.get(..line.len() - rest.len())?);
+        Some(rest)
+    }
+
+    /// The record of a line that is not like the last one.
+    #[inline(never)]
+    fn unwrap_anew<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
+        // What it was made of may be forgotten now.
+        self.lead = Lead::default();
         if self.shape.fits(line)
             && let Some(record) = self.cut(line)
         {
             return record;
         }
-        self.unwrap_anew(line)
-    }
-
-    /// The record of a line whose head is not like the last one.
-    fn unwrap_anew<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
         head::parse(line)
             .and_then(|head| {
                 self.shape.learn(line, &head);
@@ -110,17 +154,16 @@ impl Unwrapper {
 
     /// The record of a line whose head has the remembered shape, if the rest of its header is
     /// whole.
-    #[inline]
     fn cut<'a>(&mut self, line: &'a [u8]) -> Option<Record<'a>> {
-        let (stamp, rest) = self.shape.cut(line)?;
+        let stamp = tag::not_nil(self.shape.stamp(line));
         let family = self.shape.family();
-        let (host, rest) = self.host.cut(rest, family)?;
+        let (host, rest) = self.host.cut(self.shape.rest(line)?, family)?;
         let (program, pid, message) = match family {
-            Family::Tagged => self.programs.cut(rest, self.skims)?,
+            Family::Tagged => self.programs.cut(rest)?,
             Family::Structured => tag::structured(rest)?,
         };
         let (repeat, message) = tag::repeated(message);
-        Some(Record { stamp: tag::not_nil(stamp), host, program, pid, message, repeat })
+        Some(Record { stamp, host, program, pid, message, repeat })
     }
 }
 

@@ -12,6 +12,7 @@
 //!
 //! The modules stand in the order in which to read them, and each imports only those above it.
 
+mod scan;
 pub mod smtp;
 pub mod attempt;
 pub mod telemetry;

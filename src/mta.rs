@@ -268,8 +268,8 @@ dialects! {
 /// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
 pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
 
-/// What says at a glance that a message of this program is never counted, where there is such.
-pub fn skims(program: &[u8]) -> Option<Skim> {
+/// What says at a glance that a line of this program is never counted, where there is such.
+pub fn skims(program: &[u8]) -> Option<&'static Skim> {
     postfix::Daemon::of(program).and_then(postfix::Daemon::skim)
 }
 

@@ -17,6 +17,7 @@ use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
+use crate::scan::LineEnds;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -155,22 +156,21 @@ impl Pipeline {
         let evicted = stream.dialects.evicted() + self.waiting.evicted();
         let mut kinds = [0u64; LineKind::COUNT];
         let mut irrelevant = 0;
+        // The last line, if it was skimmed over.
+        let mut skimmed: &[u8] = b"";
         // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
         let mut start = 0;
-        let ends = memchr::memchr_iter(b'\n', chunk).chain(
-            // What stands after the last line end, if anything does.
-            (!chunk.is_empty() && !chunk.ends_with(b"\n")).then_some(chunk.len()),
-        );
-        for end in ends {
+        for end in LineEnds::new(chunk) {
             let line = chunk.get(start..end).unwrap_or_default();
             start = end + 1;
-            if let Some(skimmed) = stream.unwrapper.skim(line) {
-                stamp = skimmed;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if stream.unwrapper.skims(line) {
+                skimmed = line;
                 irrelevant += 1;
                 continue;
             }
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            skimmed = b"";
             let kind = self.line(stream, ledger, line, &mut stamp, observer);
             if let Some(count) = kinds.get_mut(kind.index()) {
                 *count += 1;
@@ -178,6 +178,9 @@ impl Pipeline {
         }
         if let Some(count) = kinds.get_mut(LineKind::Irrelevant.index()) {
             *count += irrelevant;
+        }
+        if !skimmed.is_empty() {
+            stamp = stream.unwrapper.stamp(skimmed);
         }
         if !stamp.is_empty() {
             replace(&mut stream.last_stamp, stamp);

@@ -86,10 +86,11 @@ pub(super) fn load(
     let catalogue = Catalogue {
         basic: reader.basic(rows.basic)?,
         enhanced: reader.enhanced(rows.enhanced)?,
-        vendor: reader.vendor(rows.vendor)?,
+        vendor: reader.vendor(&rows.vendor)?,
         marks: reader.marks(&rows.mark)?,
         reasons: Reader { file: Table::new(reasons.0, reasons.1), providers }.reasons()?,
     };
+    reader.check_vendor(&catalogue, &rows.vendor)?;
     reader.check_marks(&catalogue, &rows.mark)?;
     Ok(catalogue)
 }
@@ -174,8 +175,8 @@ impl Reader<'_> {
         })
     }
 
-    fn vendor(&self, rows: Vec<VendorRow>) -> Result<Vec<Vendor>, Error> {
-        rows.into_iter()
+    fn vendor(&self, rows: &[VendorRow]) -> Result<Vec<Vendor>, Error> {
+        rows.iter()
             .map(|row| {
                 let (mut enhanced, mut words) = (Vec::new(), Vec::new());
                 for code in &row.codes {
@@ -188,26 +189,53 @@ impl Reader<'_> {
                 for provider in &row.provider {
                     self.provider(provider)?;
                 }
-                let strings = |all: Vec<Spanned<String>>| -> Vec<String> {
-                    all.into_iter().map(Spanned::into_inner).collect()
+                let strings = |all: &[Spanned<String>]| -> Vec<String> {
+                    all.iter().map(|one| one.as_ref().clone()).collect()
                 };
                 let code = Code {
                     kind: CodeKind::Vendor,
                     standard: false,
                     reason: Some(self.reason(&row.reason)?),
                     advice: Advice {
-                        meaning: row.meaning,
-                        typical_cause: row.typical_cause,
-                        remedy: row.remedy,
+                        meaning: row.meaning.clone(),
+                        typical_cause: row.typical_cause.clone(),
+                        remedy: row.remedy.clone(),
                         retry: self.retry(&row.retry)?,
                     },
-                    source: row.source,
-                    name: strings(row.codes).join(", "),
-                    providers: strings(row.provider),
+                    source: row.source.clone(),
+                    name: strings(&row.codes).join(", "),
+                    providers: strings(&row.provider),
                 };
                 Ok(Vendor { code, enhanced, words })
             })
             .collect()
+    }
+
+    /// Refuses a code that a row above takes away for the same provider.
+    fn check_vendor(&self, catalogue: &Catalogue, rows: &[VendorRow]) -> Result<(), Error> {
+        for (row, made) in rows.iter().zip(&catalogue.vendor) {
+            for provider in &made.code.providers {
+                let enhanced = made.enhanced.iter().map(|pattern| {
+                    let example = pattern.example();
+                    (example.to_string(), catalogue.enhanced_at(provider, example))
+                });
+                let words = made.words.iter().map(|pattern| {
+                    let example = pattern.example();
+                    let found = catalogue.word(Some(provider), &example);
+                    (example, found)
+                });
+                for (example, found) in enhanced.chain(words) {
+                    if !found.is_some_and(|found| std::ptr::eq(found, &raw const made.code)) {
+                        let taken = found.map_or("no row", |found| found.name.as_str());
+                        let problem =
+                            format!("expected {example} at {provider} here, but {taken} has it");
+                        let at = row.codes.first().map(Spanned::span);
+                        return Err(self.file.error(at, "codes", problem));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn marks(&self, rows: &[MarkRow]) -> Result<Vec<Mark>, Error> {

@@ -41,6 +41,12 @@ impl EnhancedPattern {
             && (self.details.0..=self.details.1).contains(&code.detail)
     }
 
+    /// One of them.
+    pub(super) fn example(self) -> EnhancedStatusCode {
+        let (class, subject) = (self.class.unwrap_or(5), self.subject.unwrap_or(9));
+        EnhancedStatusCode { class, subject, detail: self.details.0 }
+    }
+
     /// The more it says, the greater.
     pub(super) fn weight(self) -> impl Ord {
         let narrow = u16::MAX - (self.details.1 - self.details.0);
@@ -76,6 +82,13 @@ impl Piece {
         }
     }
 
+    fn example(&self) -> String {
+        match self {
+            Self::Letter(letter) => char::from(*letter).to_string(),
+            Self::Number { first, digits, .. } => format!("{first:0digits$}"),
+        }
+    }
+
     fn holds(&self, text: &str) -> bool {
         match self {
             Self::Letter(letter) => text.as_bytes().eq_ignore_ascii_case(&[*letter]),
@@ -96,6 +109,11 @@ impl WordPattern {
         let says_something = |pieces: &[Piece]| pieces.iter().map(Piece::bytes).sum::<usize>() > 1;
         (says_something(&start) || end.as_deref().is_some_and(says_something))
             .then_some(Self { start, end })
+    }
+
+    /// One of them.
+    pub(super) fn example(&self) -> String {
+        self.start.iter().chain(self.end.iter().flatten()).map(Piece::example).collect()
     }
 
     pub(super) fn holds(&self, word: &str) -> bool {

@@ -156,6 +156,13 @@ fn a_bad_row_is_refused_with_file_line_key_and_what_was_expected() {
     assert!(change("code = \"4xx\"", "code = \"499\"").ends_with("basic: expected a row for 4xx"));
     assert!(change("\"yahoo\"", "\"yaho\"").contains("expected the id of a provider"));
     assert!(change("retry = \"later\"", "retry = \"soon\"").contains("expected one of yes, later"));
+    assert!(
+        change("codes = [\"5.7.350\"]", "codes = [\"5.7.323\"]")
+            .ends_with("codes: expected 5.7.323 at outlook here, but 5.7.323 has it")
+    );
+    assert!(
+        change("codes = [\"CXDNS\"]", "codes = [\"CXBL\"]").contains("expected CXBL at cox here")
+    );
     assert!(change("\"gsmtp\"]", "\"gs mtp\"]").contains("expected an enhanced code, or a word"));
     assert!(change("\"gsmtp\"]", "\"smtpg\"]").contains("expected it to lead to gmail"));
     assert!(change("\nmeaning =", "\nmeanings =").contains("unknown field `meanings`"));

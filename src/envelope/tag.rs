@@ -1,45 +1,89 @@
 //! What stands between the time stamp and the message: host, program and process.
 
 use super::Family;
+use super::skim::Skim;
+use super::words::{self, Words};
+use crate::scan;
 
 /// The longest host name (RFC 1035 §2.3.4) and the longest program name that are taken for one.
 const NAME_MAX: usize = 255;
 /// The longest process id.
 const PID_MAX: usize = 20;
-/// How many bytes of a name that was seen are remembered, with the byte that ends it.
-const REMEMBERED: usize = 32;
-/// How many programs are remembered: those that write nearly all lines of a mail log.
-const PROGRAMS_REMEMBERED: usize = 6;
+/// How many bytes are compared at once.
+const LANE: usize = size_of::<u128>();
 
-/// The beginning of a text that was seen before, and is recognised at the price of a few vector
-/// instructions.
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    bytes: [u8; REMEMBERED],
-    /// `0xff` where a byte counts.
-    mask: [u8; REMEMBERED],
-    /// 0 before there is anything.
-    length: usize,
+/// How many programs are remembered: those that write nearly all lines of a mail log.
+const PROGRAMS_REMEMBERED: usize = 8;
+
+/// The programs that wrote the last lines.
+#[derive(Debug)]
+pub(super) struct Programs {
+    known: [Tag; PROGRAMS_REMEMBERED],
+    /// Where the next new one is put.
+    next: usize,
+    skims: fn(&[u8]) -> Option<&'static Skim>,
 }
 
-impl Known {
-    /// `None` if it is too long to be remembered.
-    fn new(beginning: &[u8]) -> Option<Self> {
-        let mut known = Self { length: beginning.len(), ..Self::default() };
-        known.bytes.get_mut(..beginning.len())?.copy_from_slice(beginning);
-        known.mask.get_mut(..beginning.len())?.fill(u8::MAX);
-        Some(known)
+/// A program's name with the bracket after it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tag {
+    words: Words,
+    /// All ones in the bytes that are compared.
+    whole: Words,
+    /// How long the name is; 0 before there is one.
+    length: usize,
+    skim: Option<&'static Skim>,
+}
+
+impl Programs {
+    pub(super) fn new(skims: fn(&[u8]) -> Option<&'static Skim>) -> Self {
+        Self { known: [Tag::default(); PROGRAMS_REMEMBERED], next: 0, skims }
     }
 
+    /// Whether `program[pid]: message` is of a program that is remembered, and never counted.
     #[inline]
-    fn begins(&self, text: &[u8]) -> bool {
-        let Some(text) = text.first_chunk::<REMEMBERED>() else { return false };
-        // No early exit: the compiler makes a few vector instructions of this.
-        let mut wrong = 0;
-        for ((byte, wanted), mask) in text.iter().zip(&self.bytes).zip(&self.mask) {
-            wrong |= (byte ^ wanted) & mask;
+    pub(super) fn skim(&self, text: &[u8]) -> bool {
+        let Some(near) = words::first(text) else { return false };
+        for tag in &self.known {
+            if !words::differ(&near, &tag.words, &tag.whole) {
+                let Some(rest) = text.get(tag.length..) else { return false };
+                let Some(end) = scan::find_near(rest, b']') else { return false };
+                let Some([b']', b':', b' ', message @ ..]) = rest.get(end..) else { return false };
+                return tag.skim.is_some_and(|skim| skim.holds(message));
+            }
         }
-        wrong == 0 && self.length > 0
+        false
+    }
+
+    /// Program, process id and message of `program[pid]: message` or `program: message`.
+    #[inline]
+    pub(super) fn cut<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        if let Some(near) = words::first(text) {
+            for tag in self.known.iter().take_while(|tag| tag.length > 0) {
+                if !words::differ(&near, &tag.words, &tag.whole) {
+                    let (program, rest) = text.split_at_checked(tag.length)?;
+                    let (pid, message) = process(rest)?;
+                    return Some((program, pid, message));
+                }
+            }
+        }
+        self.cut_anew(text)
+    }
+
+    #[inline(never)]
+    fn cut_anew<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        let found = tagged(text)?;
+        let (program, ..) = found;
+        // A priority as a word may stand before the program, and then the text does not begin so.
+        let begins = text.get(..=program.len()).filter(|tag| tag.ends_with(b"["));
+        let begins = begins.filter(|tag| tag.starts_with(program));
+        if let Some((words, whole)) = begins.and_then(words::masked) {
+            if let Some(known) = self.known.get_mut(self.next) {
+                *known = Tag { words, whole, length: program.len(), skim: (self.skims)(program) };
+            }
+            self.next = (self.next + 1) % PROGRAMS_REMEMBERED;
+        }
+        Some(found)
     }
 }
 
@@ -47,7 +91,11 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// The name and the space after it.
-    known: Known,
+    name: Vec<u8>,
+    /// The beginning of these, the first byte lowest.
+    beginning: u128,
+    /// All ones in the bytes of the beginning that are compared; 0 before the first name.
+    whole: u128,
 }
 
 impl Host {
@@ -55,101 +103,42 @@ impl Host {
     ///
     /// It is a name or an address. Nothing else may stand there: files of other kinds begin with a
     /// time stamp too.
-    #[inline]
     pub(super) fn cut<'a>(
         &mut self,
         text: &'a [u8],
         family: Family,
     ) -> Option<(&'a [u8], &'a [u8])> {
-        if self.known.begins(text) {
-            let length = self.known.length;
-            return Some((text.get(..length - 1)?, text.get(length..)?));
+        if let Some(rest) = self.skip(text) {
+            return Some((text.get(..self.known())?, rest));
         }
-        self.cut_anew(text, family)
+        let (host, rest) = new_host(text, family)?;
+        if let (Some(near), Some(name)) = (text.first_chunk::<LANE>(), text.get(..=host.len()))
+            && !host.is_empty()
+        {
+            self.name.clear();
+            self.name.extend_from_slice(name);
+            self.whole = u128::MAX >> (8 * LANE.saturating_sub(name.len()));
+            self.beginning = u128::from_le_bytes(*near) & self.whole;
+        }
+        Some((host, rest))
     }
 
     /// What follows the host name and its space, if it is the one that is remembered.
     #[inline]
     pub(super) fn skip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        if self.known.begins(text) { text.get(self.known.length..) } else { None }
-    }
-
-    #[inline(never)]
-    fn cut_anew<'a>(&mut self, text: &'a [u8], family: Family) -> Option<(&'a [u8], &'a [u8])> {
-        let (host, rest) = new_host(text, family)?;
-        if !host.is_empty()
-            && let Some(known) = text.get(..=host.len()).and_then(Known::new)
-        {
-            self.known = known;
+        let near = u128::from_le_bytes(*text.first_chunk()?);
+        if (near ^ self.beginning) & self.whole != 0 || self.whole == 0 {
+            return None;
         }
-        Some((host, rest))
+        let (name, rest) = text.split_at_checked(self.name.len())?;
+        // Most names are short, and a comparison of bytes that were compared is a call saved.
+        (name.len() <= LANE || name == self.name).then_some(rest)
     }
-}
 
-/// Says at a glance that a message of one program is never counted.
-pub type Skim = fn(&[u8]) -> bool;
-
-/// The programs that wrote the last lines.
-#[derive(Debug, Default)]
-pub(super) struct Programs {
-    known: [Program; PROGRAMS_REMEMBERED],
-    next: usize,
-}
-
-#[derive(Debug, Default)]
-struct Program {
-    /// Its name with the bracket after it.
-    tag: Known,
-    skim: Option<Skim>,
-}
-
-impl Programs {
-    /// Program, process id and message of `program[pid]: message` or `program: message`.
+    /// How long the host name is that is remembered.
     #[inline]
-    pub(super) fn cut<'a>(
-        &mut self,
-        text: &'a [u8],
-        skims: fn(&[u8]) -> Option<Skim>,
-    ) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
-        for Program { tag, .. } in &self.known {
-            if tag.begins(text) {
-                let program = text.get(..tag.length - 1)?;
-                let (pid, message) = process(text.get(tag.length..)?)?;
-                return Some((program, pid, message));
-            }
-        }
-        self.cut_anew(text, skims)
-    }
-
-    /// Whether `program[pid]: message` is of a program that is remembered, and never counted.
-    #[inline]
-    pub(super) fn skim(&self, text: &[u8]) -> bool {
-        let skimmed =
-            self.known.iter().find(|program| program.tag.begins(text)).and_then(|program| {
-                let (_, message) = process(text.get(program.tag.length..)?)?;
-                Some((program.skim?)(message))
-            });
-        skimmed == Some(true)
-    }
-
-    #[inline(never)]
-    fn cut_anew<'a>(
-        &mut self,
-        text: &'a [u8],
-        skims: fn(&[u8]) -> Option<Skim>,
-    ) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
-        let found = tagged(text)?;
-        let (program, ..) = found;
-        let beginning = text
-            .get(..=program.len())
-            .filter(|beginning| beginning.ends_with(b"[") && beginning.starts_with(program));
-        if let Some(tag) = beginning.and_then(Known::new) {
-            if let Some(slot) = self.known.get_mut(self.next) {
-                *slot = Program { tag, skim: skims(program) };
-            }
-            self.next = (self.next + 1) % PROGRAMS_REMEMBERED;
-        }
-        Some(found)
+    pub(super) fn known(&self) -> usize {
+        self.name.len().saturating_sub(1)
     }
 }
 
@@ -172,7 +161,7 @@ fn new_host(text: &[u8], family: Family) -> Option<(&[u8], &[u8])> {
 /// What stands before the first space, and what after it.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..=NAME_MAX).unwrap_or(text);
-    let end = memchr::memchr(b' ', near)?;
+    let end = scan::find(near, b' ')?;
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
@@ -186,7 +175,7 @@ fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     };
     match rest.first()? {
         b'[' => {
-            let (pid, message) = process(rest.get(1..)?)?;
+            let (pid, message) = process(rest)?;
             Some((program, pid, message))
         }
         b':' => {
@@ -197,12 +186,15 @@ fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     }
 }
 
-/// Process id and message of `pid]: message`.
+/// Process id and message of `[pid]: message`.
 #[inline]
 fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    // A process id is a few bytes: a loop is faster than a search.
-    let end = text.iter().take(PID_MAX).position(|byte| *byte == b']')?;
-    let (pid, rest) = (text.get(..end)?, text.get(end + 1..)?);
+    let near = text.get(..PID_MAX).unwrap_or(text);
+    let end = scan::find(near, b']')?;
+    let (pid, rest) = (text.get(1..end)?, text.get(end + 1..)?);
+    if let [b':', b' ', message @ ..] = rest {
+        return Some((pid, message));
+    }
     let rest = rest.strip_prefix(b":").unwrap_or(rest);
     Some((pid, rest.strip_prefix(b" ").unwrap_or(rest)))
 }
@@ -210,7 +202,7 @@ fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A program's name, and what follows it. A message that starts with a bracket has none before it.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..=NAME_MAX).unwrap_or(text);
-    let end = memchr::memchr3(b'[', b':', b' ', near)?;
+    let end = scan::find3(near, b'[', b':', b' ')?;
     text.split_at_checked(end).filter(|(name, _)| !name.is_empty())
 }
 

@@ -4,7 +4,7 @@
 //! (`check_response`, `write_logs`, `sync_responses`), `retry.c`, `log.c`, `smtp_in.c`. Up to
 //! Exim 4.99 a deferral has a number (`defer (-44)`), from 4.100 on it has none or words.
 //!
-//! Proved on logs of 4.96 with the usual log selectors, with all and with the fewest, as a file and
+//! Proved on logs of 4.96 and 4.98 with the usual log selectors, with all and with few, as a file and
 //! through syslog.
 //!
 //! # What Exim hides

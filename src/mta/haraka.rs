@@ -43,6 +43,9 @@ use mail::{Failure, Mails};
 /// The most recipients that one entry settles.
 const RECIPIENTS_MAX: usize = 10_000;
 
+/// How many lines of an entry follow its first one at most.
+const LINES_MAX: usize = 16;
+
 /// Whether a program of that name is Haraka.
 pub(super) fn recognise(program: &[u8]) -> bool {
     program.get(..6).is_some_and(|name| name.eq_ignore_ascii_case(b"haraka"))
@@ -60,11 +63,19 @@ pub(super) struct Haraka {
     mails: Mails,
     /// A connection that failed, before the line that says what comes of it.
     socket: Option<Failure>,
+    /// How many more lines an entry can have that has not ended.
+    open: usize,
 }
 
 impl Haraka {
     /// Reads one record.
     pub(super) fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> LineKind {
+        // The end of an entry can be missing, so that a new one is always one.
+        if self.open > 0 && !entry::is_shaped(record.message) {
+            self.open = if entry::is_closed(record.message, false) { 0 } else { self.open - 1 };
+            return LineKind::State;
+        }
+        self.open = if entry::goes_on(record.message) { LINES_MAX } else { 0 };
         let Some(entry) = entry::parse(record.message) else { return LineKind::Irrelevant };
         let message: &[u8] = &entry.message;
         let message = message.strip_prefix(b"[outbound] ").unwrap_or(message);
@@ -95,6 +106,11 @@ impl Haraka {
             return LineKind::State;
         }
         inbound(&entry, message, out)
+    }
+
+    /// Whether the next line belongs to an entry that has begun, whatever it looks like.
+    pub(super) fn is_open(&self) -> bool {
+        self.open > 0
     }
 
     /// Hands out what was still waiting for another line.

@@ -40,6 +40,7 @@ use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, NoAttempt, NoReply, Outcome, Recipient, Relay,
 };
 use crate::envelope::Record;
+use crate::scan;
 use crate::smtp::ReplyCode;
 use reason::Reason;
 use recent::{Event, Recent};
@@ -164,7 +165,7 @@ impl Postfix {
         let text = status.text;
         let kept = NoAttempt { queue_id, recipient: Recipient::parse(status.address) };
         let Some(outcome) = status.outcome() else { return suspended(kept, out) };
-        let mut relay = status.host();
+        let mut relay = status.relay;
         if daemon == Daemon::Mailbox || peer::is_local(&relay) {
             return local(kept, out);
         }
@@ -284,34 +285,15 @@ fn local(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
 /// The queue id of a message and what follows it; empty where the message begins without one.
 #[inline]
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
-    let near = message.iter().take(QUEUE_ID_MAX);
-    let length =
-        near.take_while(|byte| ALPHANUMERIC.get(usize::from(**byte)) == Some(&true)).count();
-    let found = message
-        .split_at_checked(length)
-        .and_then(|(id, rest)| Some((id, rest.strip_prefix(b": ")?)));
-    match found {
-        None | Some((b"" | b"warning" | b"error" | b"fatal" | b"panic" | b"statistics", _)) => {
+    let near = message.get(..QUEUE_ID_MAX).unwrap_or(message);
+    let Some(end) = scan::find2(near, b':', b' ') else { return (b"", message) };
+    let (Some(id), Some([b':', b' ', text @ ..])) = (message.get(..end), message.get(end..)) else {
+        return (b"", message);
+    };
+    match id {
+        b"" | b"warning" | b"error" | b"fatal" | b"panic" | b"statistics" | b"proxy-reject" => {
             (b"", message)
         }
-        Some(found) => found,
+        id => (id, text),
     }
 }
-
-/// Which bytes may stand in a queue id: a look into a table, for every line is asked.
-const ALPHANUMERIC: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::indexing_slicing,
-            reason = "the loop ends at 255, and the compiler would say"
-        )]
-        {
-            table[byte] = (byte as u8).is_ascii_alphanumeric();
-        }
-        byte += 1;
-    }
-    table
-};

@@ -211,6 +211,8 @@ impl Dialects {
             Some(Dialect::PowerMta)
         } else if self.exchange.is_open() {
             Some(Dialect::Exchange)
+        } else if self.haraka.is_open() {
+            Some(Dialect::Haraka)
         } else if self.stalwart.expects(message) {
             Some(Dialect::Stalwart)
         } else if self.nullmailer.expects(message) {

@@ -1,8 +1,10 @@
 //! Who still waits in the queue, so that an expiry that names nobody can be counted for them.
 
+use std::hash::{BuildHasherDefault, Hasher};
+
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3DefaultBuilder, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::ledger::SourceId;
 use crate::provider::{ProviderId, Providers};
@@ -15,8 +17,26 @@ const RECIPIENTS_MAX: usize = 1_024;
 /// The recipients whose last attempt was deferred, by message. Bounded.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    messages: LruCache<u64, Vec<(u64, ProviderId)>, Xxh3DefaultBuilder>,
+    messages: LruCache<u64, Vec<(u64, ProviderId)>, BuildHasherDefault<AsIs>>,
     evicted: u64,
+}
+
+/// Takes a name of a message for the hash that it is.
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 ^= xxh3_64_with_seed(bytes, 0);
+    }
+
+    fn write_u64(&mut self, name: u64) {
+        self.0 = name;
+    }
 }
 
 /// See [`Waiting::save`].
@@ -30,7 +50,7 @@ pub(super) struct SavedWaiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        let mut messages = LruCache::unbounded_with_hasher(Xxh3DefaultBuilder::new());
+        let mut messages = LruCache::unbounded_with_hasher(BuildHasherDefault::default());
         if let Ok(max) = MESSAGES_MAX.try_into() {
             messages.resize(max);
         }

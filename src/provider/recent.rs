@@ -6,8 +6,8 @@ use super::{ProviderId, Providers};
 /// How many pairs are remembered, two in each set. A power of two.
 const SETS: usize = 1024;
 
-/// The longest pair that is worth remembering, in bytes.
-const PAIR_BYTES_MAX: usize = 160;
+/// The longest pair that is remembered, in bytes: a place is two lines of a processor's cache.
+const PAIR_BYTES_MAX: usize = 124;
 
 /// Remembers who answered for the pairs of relay host and recipient domain seen lately.
 ///
@@ -20,23 +20,27 @@ pub struct Recent {
 }
 
 /// Empty at first, and so the pair of no host and no domain, who is nobody.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// The host and, right behind it, the domain.
-    pair: Vec<u8>,
-    host_bytes: usize,
+    host_bytes: u8,
+    domain_bytes: u8,
     provider: ProviderId,
+    /// The host and, right behind it, the domain.
+    pair: [u8; PAIR_BYTES_MAX],
 }
 
-impl Default for Slot {
-    fn default() -> Self {
-        Self { pair: Vec::new(), host_bytes: 0, provider: ProviderId::OTHER }
-    }
+impl Slot {
+    const EMPTY: Self = Self {
+        host_bytes: 0,
+        domain_bytes: 0,
+        provider: ProviderId::OTHER,
+        pair: [0; PAIR_BYTES_MAX],
+    };
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { sets: vec![<[Slot; 2]>::default(); SETS].into() }
+        Self { sets: vec![[Slot::EMPTY; 2]; SETS].into() }
     }
 }
 
@@ -58,11 +62,11 @@ impl Recent {
         if older.is(relay_host, recipient_domain) {
             return older.provider;
         }
-        if relay_host.len() + recipient_domain.len() > PAIR_BYTES_MAX {
-            return providers.lookup(relay_host, recipient_domain);
+        let provider = providers.lookup(relay_host, recipient_domain);
+        if let Some(slot) = Slot::new(relay_host, recipient_domain, provider) {
+            *older = std::mem::replace(newer, slot);
         }
-        std::mem::swap(newer, older);
-        newer.fill(providers, relay_host, recipient_domain)
+        provider
     }
 }
 
@@ -76,18 +80,26 @@ fn set(host: &[u8], domain: &[u8]) -> usize {
 }
 
 impl Slot {
-    #[inline]
-    fn is(&self, host: &[u8], domain: &[u8]) -> bool {
-        self.pair.split_at_checked(self.host_bytes) == Some((host, domain))
+    /// A pair to remember, unless it is too long.
+    fn new(host: &[u8], domain: &[u8], provider: ProviderId) -> Option<Self> {
+        let mut slot = Self {
+            host_bytes: u8::try_from(host.len()).ok()?,
+            domain_bytes: u8::try_from(domain.len()).ok()?,
+            provider,
+            ..Self::EMPTY
+        };
+        let (first, rest) = slot.pair.split_at_mut_checked(host.len())?;
+        first.copy_from_slice(host);
+        rest.get_mut(..domain.len())?.copy_from_slice(domain);
+        Some(slot)
     }
 
-    #[inline(never)]
-    fn fill(&mut self, providers: &Providers, host: &[u8], domain: &[u8]) -> ProviderId {
-        self.provider = providers.lookup(host, domain);
-        self.pair.clear();
-        self.pair.extend_from_slice(host);
-        self.pair.extend_from_slice(domain);
-        self.host_bytes = host.len();
-        self.provider
+    #[inline]
+    fn is(&self, host: &[u8], domain: &[u8]) -> bool {
+        usize::from(self.host_bytes) == host.len()
+            && usize::from(self.domain_bytes) == domain.len()
+            && self.pair.split_at_checked(host.len()).is_some_and(|(first, rest)| {
+                first == host && rest.get(..domain.len()) == Some(domain)
+            })
     }
 }

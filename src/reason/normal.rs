@@ -21,9 +21,12 @@
 
 mod fold;
 mod shape;
+mod trace;
 
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
-use shape::{AT, COLON, DIGIT, DOT, Join, SEPARATOR, SLASH, class};
+use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
+
+use trace::{Step, Traces};
 
 pub(super) use fold::fold;
 
@@ -32,6 +35,9 @@ pub(super) const TEXT_MAX: usize = 4096;
 
 /// What stands for a thing that was taken out of the text.
 pub(super) const MASKS: [&str; 6] = ["ADDR", "HOST", "IP", "URL", "ID", "NULL"];
+
+/// How far behind a code that is glued to a word an enhanced code may stand.
+const GLUED_MAX: usize = 32;
 
 /// The most words that are kept of one URL.
 const URL_WORDS_MAX: usize = 16;
@@ -135,6 +141,9 @@ pub(super) struct Normaliser {
     /// The enhanced code that the text holds, where the caller had none.
     enhanced: Option<EnhancedStatusCode>,
     code: Option<ReplyCode>,
+    /// How many bytes of the text were read, where that is more than it seems.
+    read: usize,
+    traces: Traces,
 }
 
 impl Normaliser {
@@ -148,7 +157,7 @@ impl Normaliser {
         self.enhanced
     }
 
-    /// Takes in a reply text.
+    /// Takes in a reply text. The vocabulary must be the same in every call.
     pub(super) fn take(&mut self, words: &Vocabulary, code: Option<ReplyCode>, text: &[u8]) {
         self.text.clear();
         self.urls.clear();
@@ -158,9 +167,9 @@ impl Normaliser {
         let text = text.get(..TEXT_MAX).unwrap_or(text);
         let mut plain = std::mem::take(&mut self.plain);
         if shape::unescape(text, &mut plain) {
-            self.chunks(words, shape::without_frame(&plain));
+            self.traced_chunks(words, shape::without_frame(&plain));
         } else {
-            self.chunks(words, shape::without_frame(text));
+            self.traced_chunks(words, shape::without_frame(text));
         }
         self.plain = plain;
         if !self.urls.is_empty() {
@@ -169,11 +178,49 @@ impl Normaliser {
         }
     }
 
-    /// Goes through the text: runs of plain words at once, everything else chunk by chunk.
-    fn chunks(&mut self, words: &Vocabulary, text: &[u8]) {
-        let mut at = self.skip_codes(text);
+    /// Goes through the text from where it parts from one seen before.
+    fn traced_chunks(&mut self, words: &Vocabulary, text: &[u8]) {
+        self.read = 0;
+        let mut traces = std::mem::take(&mut self.traces);
+        if let Some(trace) = traces.of(text) {
+            let at = match trace.resume(self.code, text) {
+                Some(step) => {
+                    let (normal, urls) = trace.forms();
+                    self.text.clear();
+                    self.text.extend_from_slice(normal);
+                    self.urls.extend_from_slice(urls);
+                    self.enhanced = step.enhanced;
+                    self.read = step.read;
+                    // The space is not told again.
+                    step.at + 1
+                }
+                None => self.skip_codes(text),
+            };
+            self.chunks(words, text, at, |step| trace.step(step));
+            trace.arrive(&self.text, &self.urls);
+        } else {
+            let at = self.skip_codes(text);
+            self.chunks(words, text, at, |_| ());
+        }
+        self.traces = traces;
+    }
+
+    /// Goes through the text from `at` on: runs of plain words at once, everything else chunk by
+    /// chunk. Tells of each space between them.
+    fn chunks(
+        &mut self,
+        words: &Vocabulary,
+        text: &[u8],
+        mut at: usize,
+        mut tell: impl FnMut(Step),
+    ) {
         while let Some(&byte) = text.get(at) {
             if class(byte) & SEPARATOR != 0 {
+                if byte == b' ' {
+                    let (normal, urls) = (self.text.len(), self.urls.len());
+                    let read = self.read.max(at + 1);
+                    tell(Step { at, read, normal, urls, enhanced: self.enhanced });
+                }
                 if byte == b'<' && text.get(at + 1) == Some(&b'>') {
                     self.mask(b"NULL");
                 }
@@ -185,7 +232,7 @@ impl Normaliser {
             let ends_a_word =
                 |at: usize| text.get(at).is_none_or(|next| class(*next) & SEPARATOR != 0);
             let ends = ends_a_word(stop)
-                || text.get(stop).is_some_and(|stop| b".:!?".contains(stop))
+                || text.get(stop).is_some_and(|stop| matches!(stop, b'.' | b':' | b'!' | b'?'))
                     && ends_a_word(stop + 1);
             let angled = last_word > 0
                 && text.get(last_word - 1) == Some(&b'<')
@@ -261,16 +308,21 @@ impl Normaliser {
         }
         let mut chunk = shape::trimmed(chunk);
         if kinds & DIGIT != 0 {
-            chunk = self.without_code(chunk, text.get(end..).unwrap_or_default());
+            chunk = self.without_code(chunk, text, end);
             if self.is_enhanced(chunk) {
                 return end;
             }
-            if kinds & (DOT | COLON) != 0 && shape::is_ip(chunk) {
+            // Only one of the colon form has letters.
+            let may_be_ip = kinds & COLON != 0 || kinds & DOT != 0 && kinds & (LOWER | UPPER) == 0;
+            if may_be_ip && shape::is_ip(chunk) {
                 self.mask(b"IP");
                 return end;
             }
         }
-        if kinds & DOT != 0 && shape::is_host(chunk) {
+        // A name ends with letters, and a port comes behind a colon.
+        let may_be_host = kinds & DOT != 0
+            && (kinds & COLON != 0 || !chunk.last().is_some_and(u8::is_ascii_digit));
+        if may_be_host && shape::is_host(chunk) {
             self.host(words, chunk);
             return end;
         }
@@ -287,7 +339,7 @@ impl Normaliser {
 
     /// The chunk without a basic code that the MTA or the protocol repeated: `550-` before a line,
     /// a lone `550`, or `550` glued to the last word of the line before.
-    fn without_code<'t>(&mut self, chunk: &'t [u8], rest: &[u8]) -> &'t [u8] {
+    fn without_code<'t>(&mut self, chunk: &'t [u8], text: &[u8], end: usize) -> &'t [u8] {
         let is_code = |code: ReplyCode| self.code.map_or(code.get() >= 400, |own| own == code);
         if ReplyCode::parse(chunk).is_some_and(is_code) {
             let after = chunk.get(3..).unwrap_or_default();
@@ -298,11 +350,12 @@ impl Normaliser {
         if let Some(split) = chunk.len().checked_sub(3) {
             let (word, code) = chunk.split_at(split);
             let glued = word.last().is_some_and(|&byte| byte.is_ascii_lowercase() || byte == b'.');
-            if glued
-                && self.code.is_some_and(|own| ReplyCode::parse(code) == Some(own))
-                && EnhancedStatusCode::parse(rest.trim_ascii_start()).is_some()
-            {
-                return shape::trimmed(word);
+            if glued && self.code.is_some_and(|own| ReplyCode::parse(code) == Some(own)) {
+                self.read = end + GLUED_MAX;
+                let near = text.get(end..self.read.min(text.len())).unwrap_or_default();
+                if EnhancedStatusCode::parse(near.trim_ascii_start()).is_some() {
+                    return shape::trimmed(word);
+                }
             }
         }
         chunk
@@ -361,7 +414,10 @@ impl Normaliser {
         self.mask(b"URL");
         let tail = url.windows(3).position(|at| at == b"://").map_or(0, |at| at + 3);
         let rest = url.get(tail..).unwrap_or_default();
-        let host_end = rest.iter().position(|byte| b"/?#:".contains(byte)).unwrap_or(rest.len());
+        let host_end = rest
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b':'))
+            .unwrap_or(rest.len());
         let (host, path) = rest.split_at_checked(host_end).unwrap_or((rest, b""));
         let mut urls = std::mem::take(&mut self.urls);
         if !push_zone(words, host, &mut urls) {
@@ -520,19 +576,54 @@ fn push_piece(words: &Vocabulary, piece: &[u8], out: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn normal(text: &str) -> String {
+    fn vocabulary() -> Vocabulary {
         let mut words = Vocabulary::default();
         words.learn(b" s3150 ");
         words.learn(b" ofr004 104 ");
         words.learn(b" bl000000 ");
         words.learn(b" answer 81126 ");
         words.learn_zone(b"spamhaus.org");
+        words
+    }
+
+    fn normal(text: &str) -> String {
         let mut normaliser = Normaliser::default();
-        normaliser.take(&words, ReplyCode::parse(text.as_bytes()), text.as_bytes());
+        normaliser.take(&vocabulary(), ReplyCode::parse(text.as_bytes()), text.as_bytes());
         String::from_utf8_lossy(normaliser.text()).into_owned()
     }
+
+    proptest! {
+        #[test]
+        fn what_was_read_before_changes_nothing(
+            texts in prop::collection::vec(("[45]50[ -]", prop::collection::vec(PIECE, 0..24)), 2..8),
+            keep in prop::collection::vec(0usize..24, 8),
+        ) {
+            let words = vocabulary();
+            let mut normaliser = Normaliser::default();
+            let mut before: Vec<String> = Vec::new();
+            for ((code, pieces), keep) in texts.into_iter().zip(keep) {
+                // As a reply that begins like the one before it.
+                before.truncate(keep);
+                before.extend(pieces);
+                let text = format!("{code}5.1.1 The mail {}", before.concat()).into_bytes();
+                let code = ReplyCode::parse(&text);
+                let mut fresh = Normaliser::default();
+                normaliser.take(&words, code, &text);
+                fresh.take(&words, code, &text);
+                prop_assert_eq!(normaliser.text(), fresh.text());
+                prop_assert_eq!(normaliser.enhanced(), fresh.enhanced());
+            }
+        }
+    }
+
+    /// What replies are made of.
+    const PIECE: &str = "Words of mail |is full. |<|>|<>| |   |\\.|user@example\\.com|https://example\\.com/a\\?p=NoSuch|\
+        192\\.0\\.2\\.1|\\[2001:db8::1\\]|mx\\.example\\.net|zen\\.spamhaus\\.org|550|550-5\\.7\\.1|5\\.2\\.2|\
+        end550 5\\.1\\.1|S3150|[a-f0-9]{4,20}|aB|eMail|e-mail|doesn't|_|/|:|&lt;|é|\\(|\\)";
 
     #[test]
     fn the_lines_of_a_reply_come_together_however_the_mta_joined_them() {

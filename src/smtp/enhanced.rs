@@ -27,7 +27,21 @@ impl EnhancedStatusCode {
     /// assert_eq!((code.class, code.subject, code.detail, length), (5, 7, 606, 7));
     /// assert_eq!(EnhancedStatusCode::parse(b"5.1.1.7"), None);
     /// ```
+    #[inline]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
+        // Nearly all have one digit each, and nothing that could belong to them behind.
+        if let [b'2' | b'4' | b'5', b'.', b'0'..=b'9', b'.', b'0'..=b'9', rest @ ..] = text
+            && !matches!(rest, [b'0'..=b'9' | b'.', ..])
+            && let [class, _, subject, _, detail, ..] = text
+        {
+            let digit = |byte: &u8| byte - b'0';
+            let (subject, detail) = (digit(subject).into(), digit(detail).into());
+            return Some((Self { class: digit(class), subject, detail }, 5));
+        }
+        Self::parse_long(text)
+    }
+
+    fn parse_long(text: &[u8]) -> Option<(Self, usize)> {
         let class = match text.first()? {
             b'2' => 2,
             b'4' => 4,

@@ -28,14 +28,24 @@ impl<'a> Reply<'a> {
     }
 
     /// The reply with a code that is known otherwise. `text` may or may not start with the code.
+    #[inline]
     pub fn with_code(code: ReplyCode, text: &'a [u8]) -> Self {
-        let after = if ReplyCode::parse(text) == Some(code) {
-            text.get(3..).unwrap_or_default()
-        } else {
-            text
+        let after = match text.split_at_checked(3) {
+            Some((first, after)) if ReplyCode::parse(first) == Some(code) => after,
+            _ => text,
         };
-        let after = after.strip_prefix(b"-").unwrap_or(after);
-        let enhanced = EnhancedStatusCode::parse(after.trim_ascii_start())
+        Self::with_rest(code, after, text)
+    }
+
+    /// The reply with a code that is known, of which `after` is what follows the code.
+    #[inline]
+    pub(crate) fn with_rest(code: ReplyCode, after: &'a [u8], text: &'a [u8]) -> Self {
+        let after = match after {
+            // Nearly always.
+            [b' ' | b'-', b'!'..=b'~', ..] => after.get(1..).unwrap_or_default(),
+            _ => after.strip_prefix(b"-").unwrap_or(after).trim_ascii_start(),
+        };
+        let enhanced = EnhancedStatusCode::parse(after)
             .map(|(enhanced, _)| enhanced)
             .filter(|enhanced| u16::from(enhanced.class) == code.get() / 100);
         Self { code, enhanced, text }

@@ -128,6 +128,10 @@ fn connection<'a>(id: &'a [u8], text: &'a [u8]) -> Option<InboundReject<'a>> {
         (b"SMTP syntax error in ", Permanent, None),
         (b"SMTP call from ", Permanent, None),
     ];
+    // The same refusal has a line of its own: `rejected MAIL from ...: no HELO/EHLO given`.
+    if text.starts_with(b"SMTP protocol error in ") && text.ends_with(b" HELO or EHLO required") {
+        return None;
+    }
     if let Some((_, class, phase)) = starts.iter().find(|(start, ..)| text.starts_with(start)) {
         let is_call = text.starts_with(b"SMTP call from ");
         let dropped =
@@ -362,6 +366,7 @@ mod tests {
             "no host name found for IP address 203.0.113.203",
             "SMTP call from c [203.0.113.201] closed",
             "End queue run: pid=1",
+            "SMTP protocol error in \"MAIL FROM:<u@c.example>\" H=[203.0.113.202]:4455 I=[198.51.100.10]:25 Ci=6441 HELO or EHLO required",
             "",
         ] {
             assert!(refusal(b"", text.as_bytes()).is_none(), "{text}");

@@ -137,6 +137,28 @@ pub(super) fn parse(line: &[u8]) -> Option<Entry<'_>> {
     }
 }
 
+/// Whether a line in logfmt ends within quotes: line feeds are not escaped, and the entry goes on.
+pub(super) fn goes_on(line: &[u8]) -> bool {
+    let text = body(line);
+    text.starts_with(b"level=") && !is_closed(text, true)
+}
+
+/// Whether the quotes are closed at the end of the text, with or without one open at its start.
+pub(super) fn is_closed(text: &[u8], closed: bool) -> bool {
+    let mut closed = closed;
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => closed = !closed,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+    closed
+}
+
 /// The line without its time stamp and the colour of the terminal.
 fn body(line: &[u8]) -> &[u8] {
     let stamp = leading_stamp(line).len();

@@ -1,6 +1,7 @@
 //! The host at the other end, as Postfix writes it: `name[address]` or `name[address]:port`.
 
 use crate::attempt::Relay;
+use crate::scan;
 
 /// The longest name with its address.
 const LENGTH_MAX: usize = 512;
@@ -9,12 +10,9 @@ const LENGTH_MAX: usize = 512;
 #[inline]
 pub(super) fn parse(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
     let near = text.get(..LENGTH_MAX).unwrap_or(text);
-    let open = memchr::memchr(b'[', near)?;
-    let close = open + memchr::memchr(b']', near.get(open..)?)?;
+    let open = scan::find2(near, b'[', b' ').filter(|at| near.get(*at) == Some(&b'['))?;
+    let close = open + scan::find(near.get(open..)?, b']')?;
     let (host, ip) = (near.get(..open)?, near.get(open + 1..close)?);
-    if memchr::memchr(b' ', host).is_some() {
-        return None;
-    }
     Some((Relay { host, ip }, without_port(text.get(close + 1..)?)))
 }
 
@@ -30,15 +28,9 @@ fn without_port(text: &[u8]) -> &[u8] {
 #[inline]
 pub(super) fn is_local(relay: &Relay<'_>) -> bool {
     match relay.ip {
-        [] => false,
-        b"::1" => true,
-        ip => {
-            ip.starts_with(b"127.")
-                || ip.starts_with(b"::ffff:127.")
-                || !ip
-                    .iter()
-                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'%'))
-        }
+        [b'1', b'2', b'7', b'.', ..] | b"::1" => true,
+        // Only a path has a slash.
+        ip => ip.starts_with(b"::ffff:127.") || scan::find(ip, b'/').is_some(),
     }
 }
 

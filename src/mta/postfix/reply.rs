@@ -19,19 +19,22 @@ pub(super) struct Decided {
 #[inline]
 pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
     let first = code(text)?;
-    let last = match text.get(3) {
-        Some(b'-') => last_line(text, decided.class),
-        _ => text,
+    let reply = if text.get(3) == Some(&b'-') {
+        let last = last_line(text, decided.class);
+        let code = code(last).unwrap_or(first);
+        let enhanced = Reply::with_code(code, last).enhanced;
+        let reply = Reply::with_code(code, text);
+        Reply { enhanced: reply.enhanced.or(enhanced), ..reply }
+    } else {
+        Reply::with_rest(first, text.get(3..).unwrap_or_default(), text)
     };
-    let code = code(last).unwrap_or(first);
-    let reply = Reply::with_code(code, text);
-    let fits = |enhanced: &EnhancedStatusCode| u16::from(enhanced.class) == code.get() / 100;
-    let enhanced = reply
-        .enhanced
-        .or_else(|| Reply::with_code(code, last).enhanced)
-        // Without one in the reply Postfix makes one up: 5.0.0.
-        .or(decided.dsn.filter(|dsn| fits(dsn) && (dsn.subject, dsn.detail) != (0, 0)));
-    Some(Reply { enhanced, ..reply })
+    if reply.enhanced.is_some() {
+        return Some(reply);
+    }
+    // Without a status in the reply Postfix makes one up: 5.0.0.
+    let real = |dsn: &EnhancedStatusCode| (dsn.subject, dsn.detail) != (0, 0);
+    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class) == reply.code.get() / 100;
+    Some(Reply { enhanced: decided.dsn.filter(|dsn| fits(dsn) && real(dsn)), ..reply })
 }
 
 /// The code at the start of `text`, where nothing but the text of a reply may follow it.

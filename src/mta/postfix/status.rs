@@ -7,6 +7,7 @@
 
 use crate::attempt::{Outcome, Relay};
 use crate::mta::Why;
+use crate::scan;
 use crate::smtp::EnhancedStatusCode;
 
 use super::peer;
@@ -48,8 +49,9 @@ impl Word {
 pub(super) struct Status<'a> {
     /// The recipient as it was delivered to.
     pub(super) address: &'a [u8],
-    /// `none`, a host or the name of a service.
-    pub(super) relay: &'a [u8],
+    /// The host that was talked to, empty where there was none; the name of a service is a host
+    /// without an address.
+    pub(super) relay: Relay<'a>,
     /// From the arrival of the message to the end of this attempt.
     pub(super) delay_seconds: Option<f64>,
     /// The status that Postfix gives the attempt: the server's where it has one of the right class.
@@ -72,7 +74,7 @@ impl<'a> Status<'a> {
             (_, rest) = self::address(original).ok_or(early)?;
         }
         let rest = rest.strip_prefix(b"relay=").ok_or(Why::Malformed)?;
-        let (relay, mut rest) = field(rest).ok_or(early)?;
+        let (relay, mut rest) = relay(rest).ok_or(early)?;
         let (mut delay_seconds, mut dsn) = (None, None);
         let result = loop {
             if let Some(result) = rest.strip_prefix(b"status=") {
@@ -86,7 +88,7 @@ impl<'a> Status<'a> {
             }
             rest = after;
         };
-        let (word, text) = match memchr::memchr(b' ', result) {
+        let (word, text) = match scan::find(result, b' ') {
             Some(end) => result.split_at_checked(end).ok_or(early)?,
             None => (result, &b""[..]),
         };
@@ -118,15 +120,23 @@ impl<'a> Status<'a> {
         let class = self.dsn.filter(|_| self.word != Word::SoftBounce).map(|dsn| dsn.class);
         Decided { class, dsn: self.dsn }
     }
+}
 
-    /// The host that was talked to, empty where there was none.
-    pub(super) fn host(&self) -> Relay<'a> {
-        match (self.relay, peer::parse(self.relay)) {
-            (b"none", _) => Relay::default(),
-            (_, Some((relay, _))) => relay,
-            (host, None) => Relay { host, ip: b"" },
-        }
+/// What was talked to, and what follows it.
+#[inline]
+fn relay(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
+    if let Some((host, rest)) = peer::parse(text)
+        && let Some(rest) = rest.strip_prefix(b", ")
+    {
+        return Some((host, rest));
     }
+    let (relay, rest) = field(text)?;
+    let host = match (relay, peer::parse(relay)) {
+        (b"none", _) => Relay::default(),
+        (_, Some((host, _))) => host,
+        (host, None) => Relay { host, ip: b"" },
+    };
+    Some((host, rest))
 }
 
 /// An address and what follows it, without `>, `.
@@ -137,7 +147,7 @@ impl<'a> Status<'a> {
 fn address(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut from = quoted(text).unwrap_or_default();
     loop {
-        let end = from + memchr::memchr(b'>', text.get(from..)?)?;
+        let end = from + scan::find(text.get(from..)?, b'>')?;
         let rest = text.get(end + 1..)?;
         if let Some(rest) = rest.strip_prefix(b", ")
             && (rest.starts_with(b"relay=") || rest.starts_with(b"orig_to=<"))
@@ -164,7 +174,7 @@ fn quoted(text: &[u8]) -> Option<usize> {
 /// A field and what follows the comma after it.
 #[inline]
 fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = memchr::memchr(b',', text)?;
+    let end = scan::find(text, b',')?;
     Some((text.get(..end)?, text.get(end + 1..)?.strip_prefix(b" ")?))
 }
 

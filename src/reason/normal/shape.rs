@@ -48,31 +48,34 @@ const fn classes() -> [u16; 256] {
 
 /// What follows what in a run of plain words, by twos: the state that a byte leads to from the state
 /// of the byte before it, or [`STOP`].
-const STATES: [[u8; 256]; 3] = states();
+///
+/// One table, state by state, of a round length, so that no index is out of it.
+const STATES: [u8; STATES_LENGTH] = states();
+const STATES_LENGTH: usize = 4 * 256;
 const AFTER_SPACE: u8 = 0;
 const AFTER_UPPER: u8 = 1;
 const AFTER_LOWER: u8 = 2;
 const STOP: u8 = 3;
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
-const fn states() -> [[u8; 256]; 3] {
-    let mut table = [[STOP; 256]; 3];
+const fn states() -> [u8; STATES_LENGTH] {
+    let mut table = [STOP; STATES_LENGTH];
     let mut byte = 0;
     while byte < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "below 256")]
         match byte as u8 {
             b'a'..=b'z' => {
-                table[0][byte] = AFTER_LOWER;
-                table[1][byte] = AFTER_LOWER;
-                table[2][byte] = AFTER_LOWER;
+                table[byte] = AFTER_LOWER;
+                table[(AFTER_UPPER as usize) << 8 | byte] = AFTER_LOWER;
+                table[(AFTER_LOWER as usize) << 8 | byte] = AFTER_LOWER;
             }
             b'A'..=b'Z' => {
-                table[0][byte] = AFTER_UPPER;
-                table[1][byte] = AFTER_UPPER;
+                table[byte] = AFTER_UPPER;
+                table[(AFTER_UPPER as usize) << 8 | byte] = AFTER_UPPER;
             }
             b' ' => {
-                table[1][byte] = AFTER_SPACE;
-                table[2][byte] = AFTER_SPACE;
+                table[(AFTER_UPPER as usize) << 8 | byte] = AFTER_SPACE;
+                table[(AFTER_LOWER as usize) << 8 | byte] = AFTER_SPACE;
             }
             _ => {}
         }
@@ -86,23 +89,17 @@ const fn states() -> [[u8; 256]; 3] {
 pub(super) fn plain_run(text: &[u8], start: usize) -> (usize, usize) {
     let mut state = AFTER_SPACE;
     let mut word = start;
-    let mut at = start;
-    for &byte in text.get(start..).unwrap_or_default() {
-        let next = STATES
-            .get(usize::from(state))
-            .and_then(|row| row.get(usize::from(byte)))
-            .copied()
-            .unwrap_or(STOP);
-        if next == STOP {
-            break;
+    let rest = text.get(start..).unwrap_or_default();
+    for (length, &byte) in rest.iter().enumerate() {
+        let place = (usize::from(state) << 8 | usize::from(byte)) % STATES_LENGTH;
+        state = STATES.get(place).copied().unwrap_or(STOP);
+        match state {
+            STOP => return (start + length, word),
+            AFTER_SPACE => word = start + length + 1,
+            _ => {}
         }
-        at += 1;
-        if next == AFTER_SPACE {
-            word = at;
-        }
-        state = next;
     }
-    (at, word)
+    (start + rest.len(), word)
 }
 
 /// How a piece hangs together with the one before it.
@@ -130,16 +127,15 @@ pub(super) fn for_each_piece(text: &[u8], mut take: impl FnMut(&[u8], Join, bool
             Some(b'\'') if at > 1 => Join::Apostrophe,
             _ => Join::Apart,
         };
-        let run = run(text.get(at..).unwrap_or_default());
+        let (run, kinds) = run(text.get(at..).unwrap_or_default());
         at += run.len();
-        if !run.iter().any(u8::is_ascii_uppercase) {
+        if kinds & UPPER == 0 || kinds & DIGIT != 0 {
             take(run, join, false);
             continue;
         }
-        let digits = run.iter().any(u8::is_ascii_digit);
         let turns = run.windows(2).filter(|pair| is_turn(pair)).count();
-        let opaque = !digits && turns > 1 && run.len() < 3 * (turns + 1);
-        if turns == 0 || digits || opaque {
+        let opaque = turns > 1 && run.len() < 3 * (turns + 1);
+        if turns == 0 || opaque {
             take(run, join, opaque);
             continue;
         }
@@ -157,10 +153,18 @@ pub(super) fn for_each_piece(text: &[u8], mut take: impl FnMut(&[u8], Join, bool
     }
 }
 
-fn run(text: &[u8]) -> &[u8] {
-    let length =
-        text.iter().take_while(|byte| class(**byte) & (LOWER | UPPER | DIGIT | HIGH) != 0).count();
-    text.get(..length).unwrap_or_default()
+/// The letters and digits that the text begins with, and of what kinds they are.
+fn run(text: &[u8]) -> (&[u8], u16) {
+    let mut kinds = 0;
+    let length = text.iter().position(|byte| {
+        let kind = class(*byte);
+        let ends = kind & (LOWER | UPPER | DIGIT | HIGH) == 0;
+        if !ends {
+            kinds |= kind;
+        }
+        ends
+    });
+    (text.get(..length.unwrap_or(text.len())).unwrap_or_default(), kinds)
 }
 
 fn is_turn(pair: &[u8]) -> bool {
@@ -186,6 +190,34 @@ pub(super) fn address(chunk: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((before, address, after))
 }
 
+/// Whether a byte ends a URL.
+const URL_ENDS: [bool; 256] = url_ends();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const fn url_ends() -> [bool; 256] {
+    let mut table = [true; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = matches!(
+            byte,
+            b'<' | b'>'
+                | b'"'
+                | b'\''
+                | b'`'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'{'
+                | b'}'
+                | b'|'
+                | b'\\'
+        );
+        byte += 1;
+    }
+    table
+}
+
 /// Where a URL begins in the text, and its length: one with a scheme, or a host with a path. It
 /// must begin within the first `chunk` bytes, and may be longer than they are.
 pub(super) fn url(text: &[u8], chunk: usize) -> Option<(usize, usize)> {
@@ -202,9 +234,13 @@ pub(super) fn url(text: &[u8], chunk: usize) -> Option<(usize, usize)> {
         return None;
     };
     let url = text.get(start..)?;
-    let ends = |byte: &u8| !byte.is_ascii_graphic() || b"<>\"'`()[]{}|\\".contains(byte);
+    let ends = |byte: &u8| URL_ENDS.get(usize::from(*byte)) != Some(&false);
     let length = url.iter().position(ends).unwrap_or(url.len());
-    let closing = url.get(..length)?.iter().rev().take_while(|byte| b".,;:!?".contains(byte));
+    let closing = url
+        .get(..length)?
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'.' | b',' | b';' | b':' | b'!' | b'?'));
     let length = length - closing.count();
     Some((start, length)).filter(|_| length > 4)
 }
@@ -217,13 +253,15 @@ pub(super) fn is_ip(chunk: &[u8]) -> bool {
     };
     let dots = memchr::memchr_iter(b'.', chunk).count();
     if dots == 3 {
-        let mut numbers = chunk.split(|byte| b".:/#".contains(byte));
+        let mut numbers = chunk.split(|byte| matches!(byte, b'.' | b':' | b'/' | b'#'));
         return numbers
             .all(|part| matches!(part.len(), 1..=5) && part.iter().all(u8::is_ascii_digit));
     }
     let colons = memchr::memchr_iter(b':', chunk).count();
     colons > 1
-        && chunk.iter().all(|byte| byte.is_ascii_hexdigit() || b":./%".contains(byte))
+        && chunk
+            .iter()
+            .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b'/' | b'%'))
         && (colons > 2 || chunk.windows(2).any(|pair| pair == b"::"))
 }
 
@@ -279,7 +317,7 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
     let Some(dot) = memchr::memrchr(b'.', chunk) else { return false };
     let (before, last) = chunk.split_at(dot);
     let last = last.get(1..).unwrap_or_default();
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if !(before.iter().all(named) && last.iter().all(u8::is_ascii_alphabetic)) {
         return false;
     }

@@ -1,0 +1,42 @@
+//! Most lines of a log are never counted. What tells them at a glance.
+
+use crate::scan;
+
+/// How lines of one program show that they are never counted: by how the text begins, which comes
+/// behind a queue id and a colon. A line of which this says nothing is read as any other.
+#[derive(Debug)]
+pub struct Skim {
+    /// What messages without a queue id begin with if they are never counted.
+    pub messages: [[u8; 8]; 2],
+    /// What texts begin with if they are never counted, though their first byte is in `counted`.
+    pub text: [u8; 8],
+    /// The first bytes of texts that may be counted.
+    pub counted: &'static [u8],
+    /// Texts that begin with the first of these bytes are never counted if they do not end with
+    /// the second one.
+    pub unless: Option<(u8, u8)>,
+}
+
+impl Skim {
+    /// Whether the message is never counted.
+    #[inline]
+    pub(super) fn holds(&self, message: &[u8]) -> bool {
+        let Some(first) = message.first_chunk::<8>() else { return false };
+        let [one, other] = &self.messages;
+        if first == one || first == other {
+            return true;
+        }
+        // Queue ids begin so in our time, and `warning: ` and the like do not.
+        if !matches!(first, [b'0'..=b'9' | b'A'..=b'Z', ..]) {
+            return false;
+        }
+        let Some(colon) = scan::find_near(message, b':') else { return false };
+        let Some([b' ', text @ ..]) = message.get(colon + 1..) else { return false };
+        let Some(first) = text.first() else { return false };
+        if !self.counted.iter().any(|byte| byte == first) || text.first_chunk() == Some(&self.text)
+        {
+            return true;
+        }
+        self.unless.is_some_and(|(begins, ends)| *first == begins && text.last() != Some(&ends))
+    }
+}
