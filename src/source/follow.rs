@@ -137,6 +137,7 @@ impl Follow {
         if let Some(wanted) = self.wanted.take() {
             self.wanted = self.take_up(wanted, round);
         }
+        let is_first = self.fresh.is_some() && self.looked_at.is_none();
         let seen = fs::metadata(&self.path);
         let live = seen.as_ref().ok().map(FileId::of);
         let sight = match seen {
@@ -145,6 +146,9 @@ impl Follow {
             Ok(_) => Err(io::Error::other("expected a file, but found something else")),
             Err(error) => Err(error),
         };
+        if is_first {
+            self.leave_out_earlier(round);
+        }
         self.note_sight(sight, round.sink);
         let searched = self.searched_at.is_some_and(|at| round.now.monotonic < at + SEARCH_EVERY);
         if self.sight == Sight::Missing && !searched {

@@ -90,6 +90,22 @@ impl Search {
         self.newest = None;
     }
 
+    /// The ends of the newest rotated files that are plain and not accounted for, oldest first.
+    pub(super) fn rotated(&self, most: usize, line_bytes_max: usize) -> Vec<Bookmark> {
+        let rotated = self.siblings.iter().filter(|sibling| {
+            sibling.is_rotated() && !sibling.compressed && !self.known.contains(&sibling.id)
+        });
+        let bookmark = |sibling: &Sibling| {
+            let file = open(sibling).ok()?;
+            let size = file.metadata().ok()?.len();
+            let place = Place::at_line_start(&file, size, line_bytes_max).ok()?;
+            Some(place.bookmark(&sibling.path, sibling.id, size))
+        };
+        let mut ends: Vec<_> = rotated.rev().take(most).filter_map(bookmark).collect();
+        ends.reverse();
+        ends
+    }
+
     /// Opens the plain file of that identity, if it is in the list.
     pub(super) fn open(&self, id: FileId) -> Option<(PathBuf, File)> {
         let mut plain = self.siblings.iter().filter(|sibling| !sibling.compressed);

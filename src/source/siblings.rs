@@ -104,6 +104,11 @@ pub(super) struct Sibling {
 }
 
 impl Sibling {
+    /// Whether it is not the log itself.
+    pub(super) fn is_rotated(&self) -> bool {
+        self.age.is_some()
+    }
+
     /// Whether it has the inode of a bookmark. Some file systems get another device number with
     /// each start of the machine.
     pub(super) fn is_inode_of(&self, bookmark: &Bookmark, rebooted: bool) -> bool {

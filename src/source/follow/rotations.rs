@@ -6,9 +6,21 @@ use super::super::Note;
 use super::super::bookmark::FileId;
 use super::super::generation::Generation;
 use super::super::search::{Content, Found, Search};
-use super::{Follow, Round, SEARCHES_MAX, TIME_GRAIN, lost};
+use super::{DONE_MAX, Follow, Round, SEARCHES_MAX, TIME_GRAIN, lost};
 
 impl Follow {
+    /// What was rotated before the first look of all is none of ours, even if its writer goes on in it
+    /// for a while.
+    pub(super) fn leave_out_earlier(&mut self, round: &Round<'_>) {
+        let Ok(search) = Search::new(&self.path, self.ids(), &[], round.is_others, round.now)
+        else {
+            return;
+        };
+        for bookmark in search.rotated(DONE_MAX, round.spec.line_bytes_max) {
+            self.remember(bookmark);
+        }
+    }
+
     /// Opens the files that had the name between the newest that is known and the present one, and
     /// were renamed before they could be seen under it.
     pub(super) fn follow_rotations(&mut self, round: &mut Round<'_>) {

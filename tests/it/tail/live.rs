@@ -3,7 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use mta_exporter::source::{Note, Origin, Source, Spec, StartAt};
 
@@ -35,6 +36,30 @@ fn reading_starts_at_the_end_unless_told_otherwise() {
     tail.rename("mail.log", "mail.log.1");
     tail.write("mail.log", "first\n");
     assert_eq!(tail.next(), ["first"]);
+}
+
+#[test]
+fn what_was_rotated_before_the_first_start_is_not_read() {
+    for start_at in [StartAt::End, StartAt::Beginning] {
+        for live in [None, Some(""), Some("before\n")] {
+            let path = |directory: &Path| Origin::Path(directory.join("mail.log"));
+            let mut tail = Tail::of(start_at, path);
+            tail.write("mail.log.1", "old\n");
+            if let Some(text) = live {
+                tail.write("mail.log", text);
+            }
+            tail.next();
+            // Its writer was not told yet.
+            tail.write("mail.log.1", "late\n");
+            let file = OpenOptions::new().append(true).open(tail.path("mail.log.1")).unwrap();
+            file.set_modified(UNIX_EPOCH + tail.now.unix + Duration::from_millis(1)).unwrap();
+            tail.next();
+            tail.write("mail.log", "new\n");
+            let lines = tail.next();
+            assert!(lines.contains(&"new".to_owned()), "{lines:?}");
+            assert!(!lines.contains(&"old".to_owned()), "{start_at:?} {live:?}: {lines:?}");
+        }
+    }
 }
 
 #[test]
@@ -293,7 +318,7 @@ fn a_line_longer_than_the_buffer_is_one_line() {
     assert_eq!(tail.seen.bytes, fs::metadata(tail.path("mail.log")).unwrap().len());
 }
 
-fn glob(pattern: &'static str) -> impl FnOnce(&std::path::Path) -> Origin {
+fn glob(pattern: &'static str) -> impl FnOnce(&Path) -> Origin {
     move |directory| Origin::Glob(directory.join(pattern).to_string_lossy().into_owned())
 }
 
