@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bookmark::{Bookmark, FileId, HEAD_BYTES, Place, read_up_to};
+use super::bookmark::{Bookmark, FileId, HEAD_BYTES, Place};
 use super::buffer::Buffer;
 use super::compressed::LogReader;
 use super::{Note, Now, Sink};
@@ -64,6 +64,11 @@ struct Untouched {
 impl Untouched {
     fn since(time: Duration) -> Self {
         Self { since: time, searched: None }
+    }
+
+    /// How the file began when that was seen last.
+    fn head(&self) -> &[u8] {
+        self.searched.as_ref().map_or(&[], |(_, head)| head)
     }
 
     /// Whether copies have to be looked for before this, which was read from the start of the
@@ -156,6 +161,12 @@ impl Generation {
             failing: false,
             hungry: true,
         }
+    }
+
+    /// The same with what it begins with, to know it again before anything was read.
+    pub(super) fn with_head(mut self, head: Vec<u8>) -> Self {
+        self.untouched.searched = Some(((self.size, self.written), head));
+        self
     }
 
     /// Whether the bytes before the place are still those that were read; then hands over at most
@@ -423,14 +434,8 @@ impl Generation {
         let mut head = vec![0; HEAD_BYTES];
         let read = match &self.input {
             Input::Plain(file) => file.read_at(&mut head, 0)?,
-            // Its reader has gone on: another one looks at the start.
-            Input::Stream(_) => {
-                let file = File::open(&self.path)?;
-                if FileId::of(&file.metadata()?) != self.id {
-                    return Err(io::ErrorKind::NotFound.into());
-                }
-                read_up_to(&mut LogReader::new(file)?, &mut head)?
-            }
+            // Its reader has gone on.
+            Input::Stream(_) => return Ok(self.untouched.head().to_vec()),
             Input::Parked => 0,
         };
         head.truncate(read);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Now;
-use super::bookmark::{Bookmark, FileId, Fit, Place};
+use super::bookmark::{Bookmark, FileId, Fit, HEAD_BYTES, Place, read_up_to};
 use super::buffer::Buffer;
 use super::compressed::{Compression, LogReader};
 use super::generation::Generation;
@@ -156,6 +156,9 @@ impl Search {
                 Ok(Fit::Shorter) => copy = copy.or(Some(index)),
                 Ok(Fit::Different) => {}
                 Err(error) if is_itself && error.kind() == io::ErrorKind::PermissionDenied => {
+                    // What came after it need not wait.
+                    let id = sibling.id;
+                    self.account(Some(index), id);
                     return Found::Denied;
                 }
                 Err(error) => self.failed(index, &error),
@@ -350,6 +353,10 @@ fn open_new(sibling: &Sibling, now: Now) -> io::Result<Generation> {
         return Generation::plain(path, file, Place::default(), now);
     }
     let metadata = file.metadata()?;
+    let mut head = vec![0; HEAD_BYTES];
+    let read = read_up_to(&mut LogReader::new(&file)?, &mut head)?;
+    head.truncate(read);
+    (&file).rewind()?;
     let reader = LogReader::new(file)?;
     if reader.compression() == Compression::None && metadata.len() > 0 {
         return Err(io::Error::new(
@@ -357,5 +364,5 @@ fn open_new(sibling: &Sibling, now: Now) -> io::Result<Generation> {
             "expected gzip, zstd or xz, but found none of them",
         ));
     }
-    Ok(Generation::stream(path, &metadata, reader, Place::default(), now))
+    Ok(Generation::stream(path, &metadata, reader, Place::default(), now).with_head(head))
 }

@@ -78,9 +78,7 @@ impl Follow {
             if search.shifted && attempt < SEARCHES_MAX {
                 continue;
             }
-            if denied.is_empty() {
-                self.take_newer(&mut search, looked_at, &self.contents(), round);
-            }
+            self.take_newer(&mut search, looked_at, &self.contents(), round);
             break;
         }
         // What held no line is told from what came later by its time.

@@ -20,7 +20,7 @@
 //!
 //! Where nothing destroys lines, every line has to be counted. `copytruncate` destroys what is
 //! written between its copying and its truncating; there, what is on the disk in the end has to be
-//! counted. The columns:
+//! counted. A log that is deleted lives for 0.3 s at least. The columns:
 //!
 //! - destroyed: lines that are on the disk no more, in whole
 //! - lost: lines that should have been counted and were not; the worse of the two scrapers
@@ -130,7 +130,8 @@ fn short_plans() -> Vec<Plan> {
     for scenario in Scenario::ALL {
         let peers = matches!(scenario, Scenario::Create | Scenario::Kill);
         plans.push(Plan { lines: 150_000, ..Plan::new(scenario, Some(50_000), peers) });
-        plans.push(Plan { lines: 300_000, ..Plan::new(scenario, None, false) });
+        let full = Plan::new(scenario, None, false);
+        plans.push(Plan { lines: full.lines / 2, ..full });
     }
     plans
 }

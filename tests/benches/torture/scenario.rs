@@ -10,6 +10,10 @@ use super::scraper::{Increases, Scraper};
 use super::writer::Writer;
 use super::{line, rotation};
 
+/// A file that is deleted sooner may never have been seen by anybody: a look comes up to 20 ms after
+/// the writing, and later where the disk is slow to take a commit.
+const LIFE_MIN: Duration = Duration::from_millis(300);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     /// Nothing but lines.
@@ -72,7 +76,11 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(scenario: Scenario, rate: Option<u64>, peers: bool) -> Self {
-        let lines = rate.map_or(1_000_000, |rate| rate * 6);
+        let lines = match (rate, scenario) {
+            (Some(rate), _) => rate * 6,
+            (None, Scenario::Delete) => 2_000_000,
+            (None, _) => 1_000_000,
+        };
         Self { scenario, lines, rate, peers, run: 0 }
     }
 
@@ -208,7 +216,14 @@ fn play(plan: &Plan, log: &Path, writer: &Writer, program: &mut Program) {
             five(&mut || rotation::late(log, writer, Duration::from_millis(while_)));
         }
         Scenario::CopyTruncate => five(&mut || rotation::copy_truncate(log)),
-        Scenario::Delete => five(&mut || rotation::delete(log, writer)),
+        Scenario::Delete => {
+            let mut last = Instant::now();
+            five(&mut || {
+                sleep(LIFE_MIN.saturating_sub(last.elapsed()));
+                rotation::delete(log, writer);
+                last = Instant::now();
+            });
+        }
         Scenario::RenameIn => five(&mut || rotation::rename_in(log, writer)),
         Scenario::Kill => kill_every_second(plan, log, writer, program),
         Scenario::Down => {
