@@ -197,8 +197,11 @@ mod tests {
         fn nothing_that_could_be_a_local_part_stands_before_an_at_sign(text in "[ab<>\"@% 40.,é]*") {
             let masked = mask(text.as_bytes());
             for (at, _) in masked.match_indices('@') {
-                let before = masked.get(..at).unwrap().chars().next_back();
-                prop_assert!(before.is_none_or(|c| !c.is_alphanumeric()), "{masked}");
+                let before = masked.get(..at).unwrap();
+                let last = before.chars().next_back();
+                // An at sign in the spelling of links can stand there too.
+                let hidden = last.is_none_or(|c| !c.is_alphanumeric()) || before.ends_with("%40");
+                prop_assert!(hidden, "{masked}");
             }
         }
     }
