@@ -18,6 +18,22 @@ pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
     search(text, |lane| lane.simd_eq(wanted), |other| other == byte)
 }
 
+/// Whether `byte` stands anywhere.
+#[inline]
+pub(crate) fn has(text: &[u8], byte: u8) -> bool {
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        // Two looks, which may see the same bytes, instead of up to sixteen.
+        (Some(first), Some(last)) if text.len() <= LANE => {
+            let mut both = [0; LANE];
+            let (start, end) = both.split_at_mut(8);
+            start.copy_from_slice(first);
+            end.copy_from_slice(last);
+            u8x16::new(both).simd_eq(u8x16::splat(byte)).to_bitmask() != 0
+        }
+        _ => find(text, byte).is_some(),
+    }
+}
+
 /// Where `byte` stands first among the first sixteen, if there are as many.
 #[inline]
 pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
@@ -169,6 +185,9 @@ mod tests {
             for byte in *b"abz\x00\x01\x80\x81\xc2" {
                 let slow = text.iter().position(|other| *other == byte);
                 prop_assert_eq!(find(text, byte), slow);
+                prop_assert_eq!(has(text, byte), slow.is_some());
+                let near = (text.len() >= 16).then(|| find(&text[..16], byte)).flatten();
+                prop_assert_eq!(find_near(text, byte), near);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');
                 prop_assert_eq!(find2(text, byte, b'c'), slow);
                 let slow = text.iter().position(|other| [byte, b'c', b'd'].contains(other));

@@ -30,7 +30,7 @@ pub(super) fn is_local(relay: &Relay<'_>) -> bool {
     match relay.ip {
         [b'1', b'2', b'7', b'.', ..] | b"::1" => true,
         // Only a path has a slash.
-        ip => ip.starts_with(b"::ffff:127.") || scan::find(ip, b'/').is_some(),
+        ip => ip.starts_with(b"::ffff:127.") || scan::has(ip, b'/'),
     }
 }
 

@@ -76,17 +76,24 @@ impl<'a> Status<'a> {
         let rest = rest.strip_prefix(b"relay=").ok_or(Why::Malformed)?;
         let (relay, mut rest) = relay(rest).ok_or(early)?;
         let (mut delay_seconds, mut dsn) = (None, None);
-        let result = loop {
-            if let Some(result) = rest.strip_prefix(b"status=") {
-                break result;
+        let result = if let Some((delay, status, result)) = usual(rest) {
+            (delay_seconds, dsn) = (Some(delay), Some(status));
+            result
+        } else {
+            loop {
+                if let Some(result) = rest.strip_prefix(b"status=") {
+                    break result;
+                }
+                let (next, after) = field(rest).ok_or(early)?;
+                match next {
+                    [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => {
+                        delay_seconds = seconds(value);
+                    }
+                    [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
+                    _ => {}
+                }
+                rest = after;
             }
-            let (next, after) = field(rest).ok_or(early)?;
-            match next {
-                [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => delay_seconds = seconds(value),
-                [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
-                _ => {}
-            }
-            rest = after;
         };
         let (word, text) = match scan::find(result, b' ') {
             Some(end) => result.split_at_checked(end).ok_or(early)?,
@@ -169,6 +176,18 @@ fn quoted(text: &[u8]) -> Option<usize> {
             _ => at += 2,
         }
     }
+}
+
+/// The delay, the status and what follows `status=`, where no other field stands between.
+#[inline]
+fn usual(text: &[u8]) -> Option<(f64, EnhancedStatusCode, &[u8])> {
+    let text = text.strip_prefix(b"delay=")?;
+    let (delay, text) = text.split_at_checked(scan::find(text, b',')?)?;
+    let text = text.strip_prefix(b", delays=")?;
+    let text = text.get(scan::find(text, b',')?..)?.strip_prefix(b", dsn=")?;
+    let (dsn, length) = EnhancedStatusCode::parse(text)?;
+    let result = text.get(length..)?.strip_prefix(b", status=")?;
+    Some((seconds(delay)?, dsn, result))
 }
 
 /// A field and what follows the comma after it.
