@@ -161,6 +161,17 @@ impl Explainer {
     /// What there is to say about a text; a log line can have several readings.
     fn explain(&mut self, text: &[u8]) -> Vec<Explanation> {
         let text = text.trim_ascii();
+        if let [b'X' | b'x', rest @ ..] = text {
+            // The registry and RFC 3463 write X.1.1 for 4.1.1 and 5.1.1.
+            let in_class = |class: u8| [&[class], rest].concat();
+            let whole = |text: &Vec<u8>| {
+                EnhancedStatusCode::parse(text).is_some_and(|(_, length)| length == text.len())
+            };
+            let both = [in_class(b'4'), in_class(b'5')];
+            if both.iter().all(whole) {
+                return both.iter().flat_map(|text| self.explain(text)).collect();
+            }
+        }
         let said = match Input::parse(text, &self.catalogue) {
             Input::Bare(bare) => vec![Said::code(bare)],
             Input::Reply(reply) => vec![Said::reply(&reply)],
