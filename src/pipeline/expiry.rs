@@ -4,6 +4,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::ledger::SourceId;
@@ -14,10 +15,13 @@ const MESSAGES_MAX: usize = 32_768;
 /// How many recipients of one message are remembered.
 const RECIPIENTS_MAX: usize = 1_024;
 
+/// The recipients of one message, by their keys, with who deferred them. Mostly there is one.
+type Recipients = SmallVec<[(u64, ProviderId); 1]>;
+
 /// The recipients whose last attempt was deferred, by message. Bounded.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    messages: LruCache<u64, Vec<(u64, ProviderId)>, BuildHasherDefault<AsIs>>,
+    messages: LruCache<u64, Recipients, BuildHasherDefault<AsIs>>,
     evicted: u64,
 }
 
@@ -121,7 +125,7 @@ impl Waiting {
         if self.messages.len() >= MESSAGES_MAX && !self.messages.contains(&message) {
             self.evicted += 1;
         }
-        let recipients = self.messages.get_or_insert_mut(message, || Vec::with_capacity(1));
+        let recipients = self.messages.get_or_insert_mut(message, Recipients::new);
         if let Some((_, provider)) = recipients.iter_mut().find(|(known, _)| *known == key) {
             if newer {
                 *provider = by;
