@@ -208,6 +208,11 @@ pub fn listening(address: &dyn Display) {
     info!(%address, "listening");
 }
 
+/// No source is configured: the usual logs that were found are followed.
+pub fn sources_detected(sources: usize) {
+    info!(sources, "no source is configured, following the usual mail logs that were found");
+}
+
 /// A source that is going to be followed.
 pub fn source_configured(source: &str) {
     info!(source, "following");

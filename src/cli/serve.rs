@@ -59,10 +59,10 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let process = this_process();
-    let config = arguments.load()?;
-    let settings = setup::settings(&config)?;
     log::start(&arguments.log);
     telemetry::started(VERSION, REVISION);
+    let config = arguments.load()?;
+    let settings = setup::settings(&config)?;
     let listeners = bind(&config.web.listen_addresses)?;
     for source in &config.sources {
         telemetry::source_configured(&source.spec.name);

@@ -9,6 +9,7 @@ use super::output::Failure;
 use super::tables;
 use crate::config::{Config, Detection, usual_logs};
 use crate::reader::Settings;
+use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct ConfigFile {
@@ -40,6 +41,7 @@ pub(super) fn detect_sources(config: &mut Config) -> Result<(), Failure> {
             return Err(Failure::usage(nothing_found(&detection)));
         }
         config.sources = detection.found;
+        telemetry::sources_detected(config.sources.len());
     }
     Ok(())
 }
@@ -50,6 +52,7 @@ fn nothing_found(detection: &Detection) -> String {
         detection.looked_at.iter().map(|path| format!("  {}", path.display())).collect();
     format!(
         "no mail log was found. Looked for\n{}\n\
+         and for a journal beside the configuration of a mail server that logs to syslog.\n\
          Name yours in a file for --config.file, or in the environment:\n  \
          MTA_EXPORTER_SOURCES=/path/to/mail.log mta_exporter\n\
          To see the exporter at work on made-up traffic:\n  \

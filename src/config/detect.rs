@@ -4,22 +4,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use crate::source::{Origin, Spec};
+use crate::source::{Filter, Origin, Spec};
 
-/// Where mail servers log unless told otherwise, and who puts it there.
-const USUAL: &[&str] = &[
-    "var/log/mail.log",           // Debian, Ubuntu, Alpine: rsyslog's mail.*
-    "var/log/maillog",            // Red Hat and its kin, FreeBSD; Postfix's own suggestion
-    "var/log/mail",               // SUSE
-    "var/log/mail/mail.log",      // Gentoo's syslog-ng
-    "var/log/mail/all",           // ALT
-    "var/log/postfix.log",        // Postfix's example for maillog_file in a container
-    "var/log/exim4/mainlog",      // Exim on Debian
-    "var/log/exim/main.log",      // Exim on Red Hat
-    "var/log/exim/mainlog",       // Exim on Alpine and FreeBSD
-    "var/log/exim_mainlog",       // Exim with cPanel
-    "var/spool/exim/log/mainlog", // Exim as its authors ship it
+/// Where syslog daemons put what mail servers log.
+const SYSLOG: &[&str] = &[
+    "var/log/mail.log",      // Debian, Ubuntu, Alpine: rsyslog's mail.*
+    "var/log/maillog",       // Red Hat and its kin, FreeBSD; Postfix's own suggestion
+    "var/log/mail",          // SUSE
+    "var/log/mail/mail.log", // Gentoo's syslog-ng
+    "var/log/mail/all",      // ALT
+    "var/log/postfix.log",   // Postfix's example for maillog_file in a container
 ];
+
+/// Where Exim logs by itself.
+const EXIM: &[&str] = &[
+    "var/log/exim4/mainlog",      // Debian
+    "var/log/exim/main.log",      // Red Hat
+    "var/log/exim/mainlog",       // Alpine and FreeBSD
+    "var/log/exim_mainlog",       // cPanel
+    "var/spool/exim/log/mainlog", // as its authors ship it
+];
+
+/// The configurations of mail servers that log to syslog, and so to the journal where there is no
+/// syslog daemon, as on Debian since 12.
+const LOGS_TO_SYSLOG: &[&str] =
+    &["etc/postfix/main.cf", "etc/mail/sendmail.cf", "etc/smtpd.conf", "etc/opensmtpd/smtpd.conf"];
+
+/// Present where the journal is kept.
+const JOURNAL: &str = "run/systemd/journal/socket";
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,26 +46,49 @@ pub struct Detection {
 /// taken once, for its lines must not count twice.
 pub fn usual_logs(root: &Path) -> Detection {
     let mut detection = Detection::default();
-    let mut known = Vec::new();
     let postfix = postfix_log_file(root);
-    for path in postfix.iter().map(String::as_str).chain(USUAL.iter().copied()) {
-        let path = root.join(path);
-        if detection.looked_at.contains(&path) {
-            continue;
-        }
-        detection.looked_at.push(path.clone());
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        let identity = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        if !metadata.is_file() || known.contains(&identity) {
-            continue;
-        }
-        known.push(identity);
-        detection.found.push(Source {
-            spec: Spec::new(path.to_string_lossy(), Origin::Path(path.clone())),
-            dialect: None,
-        });
+    for path in postfix.iter().map(String::as_str).chain(SYSLOG.iter().copied()) {
+        detection.look_at(&root.join(path));
+    }
+    if detection.found.is_empty() && logs_to_journal(root) {
+        let filter = Filter { mail_only: true, ..Filter::default() };
+        let spec = Spec::new("journal", Origin::Journal(filter));
+        detection.found.push(Source { spec, dialect: None });
+    }
+    for path in EXIM {
+        detection.look_at(&root.join(path));
     }
     detection
+}
+
+impl Detection {
+    /// Takes the file if it is there and is not one of those that were found already.
+    fn look_at(&mut self, path: &Path) {
+        if self.looked_at.iter().any(|known| known == path) {
+            return;
+        }
+        self.looked_at.push(path.to_owned());
+        let is_known = |identity: &Path| {
+            self.found.iter().any(|source| match &source.spec.origin {
+                Origin::Path(known) => fs::canonicalize(known).is_ok_and(|known| known == identity),
+                Origin::Glob(_)
+                | Origin::Stdin
+                | Origin::Fifo(_)
+                | Origin::Journal(_)
+                | Origin::Syslog(_) => false,
+            })
+        };
+        let is_new = fs::canonicalize(path).is_ok_and(|identity| !is_known(&identity));
+        if is_new && path.is_file() {
+            let spec = Spec::new(path.to_string_lossy(), Origin::Path(path.to_owned()));
+            self.found.push(Source { spec, dialect: None });
+        }
+    }
+}
+
+/// Whether a mail server logs to the journal: one that uses syslog is there, and the journal too.
+fn logs_to_journal(root: &Path) -> bool {
+    root.join(JOURNAL).exists() && LOGS_TO_SYSLOG.iter().any(|path| root.join(path).exists())
 }
 
 /// The value of Postfix's `maillog_file`, without its first slash, where it names a file outright.
@@ -94,6 +129,28 @@ mod tests {
         let expected = ["var/log/own.log", "var/log/mail.log", "var/log/exim4/mainlog"];
         assert_eq!(found, expected.map(path));
         assert!(detection.looked_at.contains(&path("var/log/exim_mainlog")));
+    }
+
+    #[test]
+    fn without_a_syslog_daemon_the_journal_is_read_for_those_who_use_syslog() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        let found = || -> Vec<String> {
+            let found = usual_logs(root.path()).found.into_iter();
+            let prefix = format!("{}/", root.path().display());
+            found.map(|source| source.spec.name.replace(&prefix, "")).collect()
+        };
+        write("run/systemd/journal/socket");
+        write("var/log/exim4/mainlog");
+        assert_eq!(found(), ["var/log/exim4/mainlog"]);
+        write("etc/postfix/main.cf");
+        assert_eq!(found(), ["journal", "var/log/exim4/mainlog"]);
+        write("var/log/mail.log");
+        assert_eq!(found(), ["var/log/mail.log", "var/log/exim4/mainlog"]);
     }
 
     #[test]

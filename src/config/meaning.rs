@@ -199,8 +199,7 @@ fn origin(raw: &super::raw::Source, key: &str, base: &Path) -> Result<(String, O
     }
     let filter = journal_filter(raw, key, base)?;
     if !journal && filter != Filter::default() {
-        let expected =
-            "journal = true beside journal_directory, journal_units, journal_identifiers";
+        let expected = "journal = true beside the other journal keys";
         return Err(fault(key, expected, "none"));
     }
     if journal {
@@ -242,6 +241,7 @@ fn journal_filter(raw: &super::raw::Source, key: &str, base: &Path) -> Result<Fi
     };
     Ok(Filter {
         directory,
+        mail_only: flag(raw.journal_mail_only.as_ref(), false),
         units: list(&raw.journal_units, "journal_units", "the name of a unit")?,
         identifiers: list(&raw.journal_identifiers, "journal_identifiers", "an identifier")?,
     })

@@ -45,6 +45,7 @@ pub(super) struct Source {
     pub syslog: Option<Text>,
     pub journal: Option<Flag>,
     pub journal_directory: Option<Text>,
+    pub journal_mail_only: Option<Flag>,
     pub journal_units: Option<List<Text>>,
     pub journal_identifiers: Option<List<Text>>,
     pub dialect: Option<Text>,

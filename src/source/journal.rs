@@ -33,6 +33,8 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 pub struct Filter {
     /// A directory with journal files; the machine's own journal without it.
     pub directory: Option<PathBuf>,
+    /// Whether only entries of the syslog facility mail are wanted (RFC 5424 §6.2.1).
+    pub mail_only: bool,
     /// Units whose entries are wanted (`journalctl --unit`), patterns allowed; all without any.
     pub units: Vec<String>,
     /// Identifiers whose entries are wanted (`journalctl --identifier`); all without any.
@@ -289,6 +291,10 @@ impl Follower {
         command.args(["--output=json", "--quiet", "--no-pager"]);
         if let Some(directory) = &self.filter.directory {
             command.arg("--directory").arg(directory);
+        }
+        if self.filter.mail_only {
+            // `--facility=mail`, as versions before 245 know it too.
+            command.arg("SYSLOG_FACILITY=2");
         }
         for unit in &self.filter.units {
             command.arg(format!("--unit={unit}"));
