@@ -16,13 +16,17 @@ const SYSLOG: &[&str] = &[
     "var/log/postfix.log",   // Postfix's example for maillog_file in a container
 ];
 
-/// Where Exim logs by itself.
-const EXIM: &[&str] = &[
-    "var/log/exim4/mainlog",      // Debian
-    "var/log/exim/main.log",      // Red Hat
-    "var/log/exim/mainlog",       // Alpine and FreeBSD
-    "var/log/exim_mainlog",       // cPanel
-    "var/spool/exim/log/mainlog", // as its authors ship it
+/// Where mail servers log that write files of their own.
+const OWN: &[&str] = &[
+    "var/log/exim4/mainlog",        // Exim on Debian
+    "var/log/exim/main.log",        // Exim on Red Hat
+    "var/log/exim/mainlog",         // Exim on Alpine and FreeBSD
+    "var/log/exim_mainlog",         // Exim with cPanel
+    "var/spool/exim/log/mainlog",   // Exim as its authors ship it
+    "var/log/qmail/current",        // qmail as "Life with qmail" has it, and netqmail's packages
+    "var/log/qmail/send/current",   // qmail with a directory for each service
+    "var/log/pmta/acct.csv",        // PowerMTA
+    "var/log/ecelerity/mainlog.ec", // Momentum
 ];
 
 /// The configurations of mail servers that log to syslog, and so to the journal where there is no
@@ -55,7 +59,7 @@ pub fn usual_logs(root: &Path) -> Detection {
         let spec = Spec::new("journal", Origin::Journal(filter));
         detection.found.push(Source { spec, dialect: None });
     }
-    for path in EXIM {
+    for path in OWN {
         detection.look_at(&root.join(path));
     }
     detection

@@ -587,6 +587,22 @@ fn chain() -> Pipeline {
     Pipeline::new(providers, classifier)
 }
 
+/// Haraka does not escape line feeds in logfmt: what follows one is part of the entry, whatever it
+/// looks like.
+#[test]
+fn an_entry_of_several_lines_is_one_entry() {
+    let log = b"level=ERROR uuid=A-1.1.1 origin=outbound message=\"what: x\n\
+        2026-11-21 20:00:01 1vMabC-00000003xYz-1a2B => a@gmail.com R=r T=s H=x [192.0.2.9] C=\\\"\n\
+        5ALK0: to=<a@gmail.com>, relay=x[192.0.2.9]:25, delay=1, dsn=2.0.0, status=sent (x)\n\
+        \" code=x\n\
+        level=INFO uuid=A-1.1.1 origin=outbound message=\"bouncing mail: 554 yes\"";
+    let mut dialects = Dialects::new(None);
+    let mut found = Vec::new();
+    read_lines(&mut dialects, log, &mut |reading| found.push(without_text(reading)));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("554"), "{found:?}");
+}
+
 /// More deliveries are under way than are remembered: what is forgotten is counted, and a restart
 /// does not count it again.
 #[test]
