@@ -1,7 +1,7 @@
 //! The one buffer that everything is read into.
 
 /// How much is read at once.
-const BYTES: usize = 256 << 10;
+const BYTES: usize = 128 << 10;
 
 /// Reused memory for reading. It grows for a line that is longer than it and shrinks after.
 #[derive(Debug)]

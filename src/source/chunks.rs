@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// The buffer that usual lines need.
-const BUFFER_BYTES: usize = 256 << 10;
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// Cuts the bytes of a finished log into chunks of complete lines. A line that is longer than the
 /// limit is skipped and counted; the memory is bounded by the limit.
