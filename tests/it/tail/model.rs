@@ -14,10 +14,14 @@
 //!    file that holds nothing else is too little to be known again when it was compressed).
 //! 4. Where nothing was destroyed, no gap is counted.
 //!
+//! While the log or one of its rotated forms must not be read, nothing is promised of what is not
+//! counted yet: it comes when reading is allowed again. The reader has a buffer of a few lines and may
+//! be stopped after any step, so that everything can happen between any two of them.
+//!
 //! `cargo test` runs a few hundred programs. The long form:
 //!
 //! ```text
-//! MTA_EXPORTER_MODEL_PROGRAMS=10000 cargo test --release --test it model
+//! MTA_EXPORTER_MODEL_PROGRAMS=10000 cargo test --test it tail::model
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
