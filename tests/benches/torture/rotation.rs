@@ -49,10 +49,12 @@ pub fn copy_truncate(log: &Path) {
     OpenOptions::new().write(true).open(log).unwrap().set_len(0).unwrap();
 }
 
-/// The log is deleted, and the writer makes it anew.
+/// The log is deleted, and the writer makes it anew unless it has come to its end.
 pub fn delete(log: &Path, writer: &Writer) {
-    fs::remove_file(log).unwrap();
-    writer.go_on_in(log);
+    if log.exists() {
+        fs::remove_file(log).unwrap();
+        writer.go_on_in(log);
+    }
 }
 
 /// The log is replaced by a file that already holds lines.
