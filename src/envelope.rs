@@ -50,6 +50,17 @@ enum Family {
     Structured,
 }
 
+/// What a look at the beginning of a line tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Glance<'a> {
+    /// It is never counted.
+    Skimmed,
+    /// This is its record.
+    Record(Record<'a>),
+    /// Nothing.
+    Unusual,
+}
+
 /// Takes lines out of their envelopes.
 ///
 /// It remembers the shape of the last header, for lines of one file have the same: that makes the
@@ -80,15 +91,23 @@ impl Unwrapper {
         }
     }
 
-    /// Whether `line` is certainly one that is never counted. Of any other line this says nothing.
+    /// What a look at the beginning of `line` tells.
     #[expect(clippy::inline_always, reason = "every line comes here, and a call costs a tenth")]
     #[inline(always)]
-    pub(crate) fn skims(&mut self, line: &[u8]) -> bool {
+    pub(crate) fn glance<'a>(&mut self, line: &'a [u8]) -> Glance<'a> {
         let rest = match self.lead.after(line) {
             Some(rest) => Some(rest),
             None => self.after_new_lead(line),
         };
-        rest.is_some_and(|rest| self.programs.skim(rest))
+        let Some((tag, rest_of)) = rest.and_then(|rest| Some((self.programs.known(rest)?, rest)))
+        else {
+            return Glance::Unusual;
+        };
+        let Some((pid, message)) = tag.cut(rest_of) else { return Glance::Unusual };
+        if tag.skims(message) {
+            return Glance::Skimmed;
+        }
+        self.usual(line, rest_of, tag.program(rest_of), pid, message)
     }
 
     /// The time stamp of a line that was just skimmed over.
@@ -97,29 +116,24 @@ impl Unwrapper {
     }
 
     /// The record in `line`, which has no line end.
-    #[inline]
-    pub fn unwrap<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
-        match self.usual(line) {
-            Some(record) => record,
-            None => self.unwrap_anew(line),
-        }
-    }
-
     /// The record in a line whose head and host are like the last one's.
     #[inline]
-    fn usual<'a>(&mut self, line: &'a [u8]) -> Option<Record<'a>> {
-        let rest = match self.lead.after(line) {
-            Some(rest) => rest,
-            None => self.after_new_lead(line)?,
-        };
-        let (program, pid, message) = self.programs.cut(rest)?;
+    fn usual<'a>(
+        &self,
+        line: &'a [u8],
+        rest: &[u8],
+        program: &'a [u8],
+        pid: &'a [u8],
+        message: &'a [u8],
+    ) -> Glance<'a> {
         // What else may stand around a message begins with one of these.
         if matches!(message.first(), Some(b'm' | b'[')) {
-            return None;
+            return Glance::Unusual;
         }
         let (stamp, host) = (self.shape.stamp(line), self.host.known());
-        let host = line.get(line.len() - rest.len() - host - 1..)?.get(..host)?;
-        Some(Record { stamp, host, program, pid, message, repeat: 1 })
+        let end = (line.len() - rest.len()).saturating_sub(1);
+        let host = line.get(end.saturating_sub(host)..end).unwrap_or_default();
+        Glance::Record(Record { stamp, host, program, pid, message, repeat: 1 })
     }
 
     /// What follows head and host, where these have the remembered shape but other bytes: mostly
@@ -134,11 +148,9 @@ impl Unwrapper {
         Some(rest)
     }
 
-    /// The record of a line that is not like the last one.
+    /// The record in `line`, which has no line end.
     #[inline(never)]
-    fn unwrap_anew<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
-        // What it was made of may be forgotten now.
-        self.lead = Lead::default();
+    pub fn unwrap<'a>(&mut self, line: &'a [u8]) -> Record<'a> {
         if self.shape.fits(line)
             && let Some(record) = self.cut(line)
         {
@@ -147,6 +159,7 @@ impl Unwrapper {
         head::parse(line)
             .and_then(|head| {
                 self.shape.learn(line, &head);
+                self.lead = Lead::default();
                 self.cut(line)
             })
             .unwrap_or(Record { message: line, repeat: 1, ..Record::default() })
@@ -157,7 +170,12 @@ impl Unwrapper {
     fn cut<'a>(&mut self, line: &'a [u8]) -> Option<Record<'a>> {
         let stamp = tag::not_nil(self.shape.stamp(line));
         let family = self.shape.family();
-        let (host, rest) = self.host.cut(self.shape.rest(line)?, family)?;
+        let rest = self.shape.rest(line)?;
+        if self.host.skip(rest).is_none() {
+            // The host that it ends with may be forgotten now.
+            self.lead = Lead::default();
+        }
+        let (host, rest) = self.host.cut(rest, family)?;
         let (program, pid, message) = match family {
             Family::Tagged => self.programs.cut(rest)?,
             Family::Structured => tag::structured(rest)?,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, InboundReject, NoAttempt, Outcome, Phase, Relay,
 };
-use crate::envelope::{Container, Peeled, Record, Unwrapper, leading_stamp};
+use crate::envelope::{Container, Glance, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
 use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
@@ -165,13 +165,23 @@ impl Pipeline {
             let line = chunk.get(start..end).unwrap_or_default();
             start = end + 1;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if stream.unwrapper.skims(line) {
-                skimmed = line;
-                irrelevant += 1;
-                continue;
-            }
-            skimmed = b"";
-            let kind = self.line(stream, ledger, line, &mut stamp, observer);
+            let kind = match stream.unwrapper.glance(line) {
+                Glance::Skimmed => {
+                    skimmed = line;
+                    irrelevant += 1;
+                    continue;
+                }
+                Glance::Record(record) => {
+                    skimmed = b"";
+                    stamp = record.stamp;
+                    let Stream { source, dialects, unreadable, .. } = stream;
+                    self.read(*source, (dialects, unreadable), ledger, &record, observer)
+                }
+                Glance::Unusual => {
+                    skimmed = b"";
+                    self.line(stream, ledger, line, &mut stamp, observer)
+                }
+            };
             if let Some(count) = kinds.get_mut(kind.index()) {
                 *count += 1;
             }
@@ -241,26 +251,21 @@ impl Pipeline {
             Peeled::Partial => return LineKind::State,
             Peeled::Overlong => return LineKind::Overlong,
         };
-        let (dialect, kind) = self.read(*source, dialects, ledger, &record, observer);
-        if let LineKind::Unreadable(why) = kind {
-            let source = ledger.sources().get(source.index()).map_or("", |counts| counts.name());
-            unreadable.note(why, source, dialect, &record);
-        }
-        kind
+        self.read(*source, (dialects, unreadable), ledger, &record, observer)
     }
 
     /// Reads one record and counts its readings.
     fn read(
         &mut self,
         source: SourceId,
-        dialects: &mut Dialects,
+        (dialects, unreadable): (&mut Dialects, &mut Unreadable),
         ledger: &mut Ledger,
         record: &Record<'_>,
         observer: &mut impl Observer,
-    ) -> (Option<Dialect>, LineKind) {
+    ) -> LineKind {
         let (dialect, kind) =
             self.counting(source, ledger, record, observer, |out| dialects.read(record, out));
-        if let LineKind::Unreadable(_) = kind {
+        if let LineKind::Unreadable(why) = kind {
             observer.observe(&Event {
                 kind,
                 dialect,
@@ -270,8 +275,10 @@ impl Pipeline {
                 verdict: None,
                 classifier: &self.classifier,
             });
+            let source = ledger.sources().get(source.index()).map_or("", |counts| counts.name());
+            unreadable.note(why, source, dialect, record);
         }
-        (dialect, kind)
+        kind
     }
 
     /// Has `read` hand out readings, and counts each.

@@ -26,7 +26,7 @@ pub(super) struct Programs {
 
 /// A program's name with the bracket after it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tag {
+pub(super) struct Tag {
     words: Words,
     /// All ones in the bytes that are compared.
     whole: Words,
@@ -35,37 +35,54 @@ struct Tag {
     skim: Option<&'static Skim>,
 }
 
+impl Tag {
+    /// The name at the start of a text that begins with it.
+    #[inline]
+    pub(super) fn program<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        text.get(..self.length).unwrap_or_default()
+    }
+
+    /// Process id and message of a text that begins with it.
+    #[inline]
+    pub(super) fn cut<'a>(&self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let text = text.get(self.length + 1..)?;
+        let end = scan::find_near(text, b']')?;
+        let (pid, rest) = text.split_at_checked(end)?;
+        match rest {
+            [b']', b':', b' ', message @ ..] => Some((pid, message)),
+            _ => None,
+        }
+    }
+
+    /// Whether the message is never counted.
+    #[inline]
+    pub(super) fn skims(&self, message: &[u8]) -> bool {
+        self.skim.is_some_and(|skim| skim.holds(message))
+    }
+}
+
 impl Programs {
     pub(super) fn new(skims: fn(&[u8]) -> Option<&'static Skim>) -> Self {
         Self { known: [Tag::default(); PROGRAMS_REMEMBERED], next: 0, skims }
     }
 
-    /// Whether `program[pid]: message` is of a program that is remembered, and never counted.
+    /// The program that wrote `program[pid]: message`, if it is remembered.
     #[inline]
-    pub(super) fn skim(&self, text: &[u8]) -> bool {
-        let Some(near) = words::first(text) else { return false };
-        for tag in &self.known {
-            if !words::differ(&near, &tag.words, &tag.whole) {
-                let Some(rest) = text.get(tag.length..) else { return false };
-                let Some(end) = scan::find_near(rest, b']') else { return false };
-                let Some([b']', b':', b' ', message @ ..]) = rest.get(end..) else { return false };
-                return tag.skim.is_some_and(|skim| skim.holds(message));
-            }
-        }
-        false
+    pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
+        let near = words::first(text)?;
+        self.known
+            .iter()
+            .take_while(|tag| tag.length > 0)
+            .find(|tag| !words::differ(&near, &tag.words, &tag.whole))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.
     #[inline]
     pub(super) fn cut<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
-        if let Some(near) = words::first(text) {
-            for tag in self.known.iter().take_while(|tag| tag.length > 0) {
-                if !words::differ(&near, &tag.words, &tag.whole) {
-                    let (program, rest) = text.split_at_checked(tag.length)?;
-                    let (pid, message) = process(rest)?;
-                    return Some((program, pid, message));
-                }
-            }
+        if let Some(tag) = self.known(text)
+            && let Some((pid, message)) = tag.cut(text)
+        {
+            return Some((tag.program(text), pid, message));
         }
         self.cut_anew(text)
     }

@@ -19,6 +19,7 @@ pub(super) struct Reason<'a> {
 
 impl<'a> Reason<'a> {
     /// The server took the message: the words are its reply.
+    #[inline]
     pub(super) fn accepted(text: &'a [u8], decided: Decided) -> Self {
         Self { relay: Relay::default(), answer: answer(text, decided), phase: None }
     }
@@ -54,6 +55,7 @@ impl<'a> Reason<'a> {
 }
 
 /// A reply, or something else that came in its place.
+#[inline]
 fn answer(text: &[u8], decided: Decided) -> Answer<'_> {
     reply::parse(text, decided)
         .map_or(Answer::NoReply { cause: NoReply::Protocol, text }, Answer::Reply)

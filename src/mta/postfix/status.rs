@@ -198,20 +198,26 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A number of seconds, `0.05` or `432000`.
+#[inline]
 fn seconds(text: &[u8]) -> Option<f64> {
     const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
-    let (mut number, mut decimals, mut point) = (0u32, 0, false);
+    /// So many digits are no more than the number can hold.
+    const LENGTH_MAX: usize = 18;
+    let (mut number, mut decimals, mut point) = (0u64, 0, 0);
+    if text.len() > LENGTH_MAX {
+        return None;
+    }
     for byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                number = number.checked_mul(10)?.checked_add(u32::from(byte - b'0'))?;
-                decimals += usize::from(point);
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => {
+                number = number * 10 + u64::from(digit);
+                decimals += point;
             }
-            b'.' if !point => point = true,
+            _ if *byte == b'.' && point == 0 => point = 1,
             _ => return None,
         }
     }
-    Some(f64::from(number) / POWERS.get(decimals)?)
+    Some(f64::from(u32::try_from(number).ok()?) / POWERS.get(decimals)?)
 }
 
 fn enhanced(text: &[u8]) -> Option<EnhancedStatusCode> {
