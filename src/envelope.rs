@@ -96,18 +96,18 @@ impl Unwrapper {
     #[inline(always)]
     pub(crate) fn glance<'a>(&mut self, line: &'a [u8]) -> Glance<'a> {
         let rest = match self.lead.after(line) {
-            Some(rest) => Some(rest),
-            None => self.after_new_lead(line),
+            Some(rest) => rest,
+            None => match self.after_new_lead(line) {
+                Some(rest) => rest,
+                None => return Glance::Unusual,
+            },
         };
-        let Some((tag, rest_of)) = rest.and_then(|rest| Some((self.programs.known(rest)?, rest)))
-        else {
-            return Glance::Unusual;
-        };
-        let Some((pid, message)) = tag.cut(rest_of) else { return Glance::Unusual };
+        let Some(tag) = self.programs.known(rest) else { return Glance::Unusual };
+        let Some((pid, message)) = tag.cut(rest) else { return Glance::Unusual };
         if tag.skims(message) {
             return Glance::Skimmed;
         }
-        self.usual(line, rest_of, tag.program(rest_of), pid, message)
+        self.usual(line, rest, tag.program(rest), pid, message)
     }
 
     /// The time stamp of a line that was just skimmed over.
@@ -115,7 +115,6 @@ impl Unwrapper {
         self.shape.stamp(line)
     }
 
-    /// The record in `line`, which has no line end.
     /// The record in a line whose head and host are like the last one's.
     #[inline]
     fn usual<'a>(

@@ -7,9 +7,9 @@ use crate::scan;
 #[derive(Debug)]
 pub struct Skim {
     /// What messages without a queue id begin with if they are never counted.
-    pub messages: [[u8; 8]; 2],
+    pub messages: &'static [[u8; 8]],
     /// What texts begin with if they are never counted, though their first byte is in `counted`.
-    pub text: [u8; 8],
+    pub text: Option<[u8; 8]>,
     /// The first bytes of texts that may be counted.
     pub counted: &'static [u8],
     /// Texts that begin with the first of these bytes are never counted if they do not end with
@@ -22,8 +22,7 @@ impl Skim {
     #[inline]
     pub(super) fn holds(&self, message: &[u8]) -> bool {
         let Some(first) = message.first_chunk::<8>() else { return false };
-        let [one, other] = &self.messages;
-        if first == one || first == other {
+        if self.messages.iter().any(|message| message == first) {
             return true;
         }
         // Queue ids begin so in our time, and `warning: ` and the like do not.
@@ -33,8 +32,10 @@ impl Skim {
         let Some(colon) = scan::find_near(message, b':') else { return false };
         let Some([b' ', text @ ..]) = message.get(colon + 1..) else { return false };
         let Some(first) = text.first() else { return false };
-        if !self.counted.iter().any(|byte| byte == first) || text.first_chunk() == Some(&self.text)
-        {
+        if !self.counted.iter().any(|byte| byte == first) {
+            return true;
+        }
+        if self.text.is_some_and(|begins| text.starts_with(&begins)) {
             return true;
         }
         self.unless.is_some_and(|(begins, ends)| *first == begins && text.last() != Some(&ends))

@@ -41,7 +41,7 @@ impl Daemon {
     /// The daemon behind a program's name if it is one of the four from which nearly all lines
     /// come. The end of the name tells them apart.
     #[inline]
-    pub(in crate::mta) fn of_usual(program: &[u8]) -> Option<Self> {
+    fn of_usual(program: &[u8]) -> Option<Self> {
         let end = u64::from_be_bytes(*program.last_chunk()?);
         let (five, six) = (end & (u64::MAX >> 24), end & (u64::MAX >> 16));
         if six == const { number(b"/smtpd") } {
@@ -84,19 +84,17 @@ impl Daemon {
 impl Daemon {
     /// What says at a glance that a message of this daemon is never counted.
     pub(in crate::mta) fn skim(self) -> Option<&'static Skim> {
-        /// Nothing begins so, for nothing is shorter.
-        const NOTHING: [u8; 8] = [0; 8];
         const SERVER: &Skim = &Skim {
-            messages: [*b"connect ", *b"disconne"],
-            text: NOTHING,
+            messages: &[*b"connect ", *b"disconne"],
+            text: None,
             counted: b"rmpw",
             unless: None,
         };
         const CLEANUP: &Skim =
-            &Skim { messages: [NOTHING; 2], text: *b"message-", counted: b"rmpwtf", unless: None };
+            &Skim { messages: &[], text: Some(*b"message-"), counted: b"rmpwtf", unless: None };
         const QUEUE: &Skim = &Skim {
-            messages: [NOTHING; 2],
-            text: NOTHING,
+            messages: &[],
+            text: None,
             counted: b"tf",
             // `from=<...>, status=expired, returned to sender`
             unless: Some((b'f', b'r')),
