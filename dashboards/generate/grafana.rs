@@ -4,8 +4,8 @@ mod panel;
 
 use serde_json::{Value, json};
 
+pub(crate) use panel::{CALM, COUNT, GREEN, ORANGE, PER_MINUTE, Panel, RED, YELLOW};
 use panel::{COLUMNS, datasource};
-pub(crate) use panel::{GREEN, ORANGE, Panel, RED, YELLOW};
 
 /// A dashboard.
 #[derive(Debug)]
@@ -54,16 +54,24 @@ impl Board {
             variable("job", "Job", false),
             variable("instance", "Instance", false),
         ];
-        let alerts = if provider.is_some() {
-            "{alertname=~\"Mta.+\", alertstate=\"firing\", severity!=\"info\", job=~\"$job\", \
-             provider=~\"$provider|\"}"
+        let chosen = if provider.is_some() {
+            "provider=~\"$provider|\""
         } else {
-            "{alertname=~\"Mta.+\", alertstate=\"firing\", severity!=\"info\", job=~\"$job\"}"
+            // The board about the exporters themselves.
+            "component=\"exporter\""
         };
+        let alerts = format!("alertname=~\"Mta.+\", severity!=\"info\", job=~\"$job\", {chosen}");
         variables.extend(provider);
+        // One mark where the condition began. Regions while they fire would lie over each other and
+        // over all graphs.
+        let began = format!(
+            "last_over_time(ALERTS_FOR_STATE{{{alerts}}}[$__interval]) * 1000 and \
+             ignoring (alertstate) \
+             last_over_time(ALERTS{{alertstate=\"firing\", {alerts}}}[$__interval])"
+        );
         let annotation = json!({
             "name": "Firing alerts", "datasource": datasource(), "enable": true, "hide": false,
-            "iconColor": "red", "expr": format!("ALERTS{alerts}"), "step": "60s",
+            "iconColor": "red", "expr": began, "step": "60s", "useValueForTime": true,
             "titleFormat": "{{alertname}}", "textFormat": "{{provider}}{{reason}} {{instance}}",
         });
         json!({

@@ -40,7 +40,7 @@ for (const [kind, [directory, options, field]] of Object.entries(panels)) {
 // What Grafana itself writes and its schema lacks.
 const lacking = [
   /^\/templating\/list\/\d+ .*'definition'/,
-  /^\/annotations\/list\/\d+ .*'(expr|step|titleFormat|textFormat)'/,
+  /^\/annotations\/list\/\d+ .*'(expr|step|titleFormat|textFormat|useValueForTime)'/,
   /^\/panels\/\d+ /, // panels and rows are a union; they are looked at one by one below
 ];
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::alerts::Rules;
-use crate::grafana::{Board, GREEN, ORANGE, Panel, RED, Row, YELLOW};
+use crate::grafana::{Board, GREEN, ORANGE, PER_MINUTE, Panel, RED, Row, YELLOW};
 
 pub(super) fn board(rules: &Rules) -> Result<Board> {
     Ok(Board {
@@ -60,7 +60,7 @@ fn numbers() -> Vec<Panel> {
         .decimals(0)
         .steps(&[(0.5, RED)], GREEN),
         Panel::stat(
-            "Failed state writes, 1 h",
+            "Failed writes, 1 h",
             "Writes of the state that failed in the last hour. While they fail a restart miscounts.",
             "sum(increase(mta_state_commit_failures_total{HOST}[1h]))",
         )
@@ -90,7 +90,7 @@ fn numbers() -> Vec<Panel> {
 fn sources(rules: &Rules) -> Result<Vec<Panel>> {
     Ok(vec![
         Panel::table("Sources", "Every source: whether it can be read, how far behind, how old.")
-            .column("up", "short", "max by (instance, source) (mta_source_up{HOST})")
+            .column("up", "bool_yes_no", "max by (instance, source) (mta_source_up{HOST})")
             .column("behind", "bytes", "max by (instance, source) (mta_source_lag_bytes{HOST})")
             .column("lag", "s", "max by (instance, source) (mta_source_lag_seconds{HOST})")
             .column(
@@ -99,7 +99,8 @@ fn sources(rules: &Rules) -> Result<Vec<Panel>> {
                 "max by (instance, source) (mta_source_last_event_timestamp_seconds{HOST}) * 1000",
             )
             .joined(&["instance", "source"], &[])
-            .painted("up", RED, &[(1.0, GREEN)])
+            .widths(&[("source", 120), ("up", 70), ("behind", 100), ("lag", 100), ("last event", 150)])
+            .painted("up", RED, &[(1.0, "transparent")])
             .painted("lag", "transparent", &[(30.0, ORANGE), (120.0, RED)])
             .width(12),
         Panel::lines("Lag", "How far behind each source is, in time.")
@@ -122,12 +123,12 @@ fn sources(rules: &Rules) -> Result<Vec<Panel>> {
 
 fn lines(rules: &Rules) -> Result<Vec<Panel>> {
     Ok(vec![
-        Panel::areas("Lines by kind", "Lines a second. Every line is of exactly one kind.")
+        Panel::areas("Lines by kind", "Lines a minute. Every line is of exactly one kind.")
             .over_time(
-                "sum by (kind) (rate(mta_source_lines_total{HOST}[$__rate_interval]))",
+                "60 * sum by (kind) (rate(mta_source_lines_total{HOST}[$__rate_interval]))",
                 "{{kind}}",
             )
-            .unit("cps")
+            .unit(PER_MINUTE)
             .width(10),
         Panel::lines("Unreadable lines", "Share of the lines that could not be understood.")
             .over_time(
@@ -149,28 +150,29 @@ fn lines(rules: &Rules) -> Result<Vec<Panel>> {
         .over_time("sum(increase(mta_source_gaps_total{HOST}[1h]))", "gaps")
         .over_time("sum(increase(mta_source_read_errors_total{HOST}[1h]))", "read errors")
         .decimals(0)
+        .at_least(1.0)
         .width(7),
     ])
 }
 
 fn state() -> Vec<Panel> {
     vec![
-        Panel::lines("State commits", "Writes of counters and offsets a second, and failed ones.")
-            .over_time("sum(rate(mta_state_commits_total{HOST}[$__rate_interval]))", "commits")
+        Panel::lines("State commits", "Writes of counters and offsets a minute, and failed ones.")
+            .over_time("60 * sum(rate(mta_state_commits_total{HOST}[$__rate_interval]))", "commits")
             .over_time(
-                "sum(rate(mta_state_commit_failures_total{HOST}[$__rate_interval]))",
+                "60 * sum(rate(mta_state_commit_failures_total{HOST}[$__rate_interval]))",
                 "failures",
             )
-            .unit("cps")
+            .unit(PER_MINUTE)
             .properties(
                 "failures",
                 &json!([{"id": "color", "value": {"mode": "fixed", "fixedColor": RED}}]),
             )
-            .width(8),
+            .width(5),
         Panel::lines("Series", "Series that each exporter shows. The limit is 10,000 by default.")
             .over_time("max by (instance) (mta_series{HOST})", "{{instance}}")
             .decimals(0)
-            .width(8),
+            .width(5),
         Panel::table(
             "Exporters",
             "Version, when it started, whether its counters are safe on the disk, whether it took up \
@@ -195,9 +197,11 @@ fn state() -> Vec<Panel> {
             "max by (instance) (mta_config_last_reload_successful{HOST})",
         )
         .joined(&["instance", "version"], &[])
-        .painted("state safe", RED, &[(1.0, GREEN)])
-        .painted("last reload good", RED, &[(1.0, GREEN)])
-        .width(8),
+        .widths(&[("version", 80), ("started", 110), ("state safe", 95), ("state restored", 125)])
+        .widths(&[("configuration read", 145), ("last reload good", 130)])
+        .painted("state safe", RED, &[(1.0, "transparent")])
+        .painted("last reload good", RED, &[(1.0, "transparent")])
+        .width(14),
     ]
 }
 

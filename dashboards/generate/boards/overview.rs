@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{SERIES_TO_PROVIDER, TO_PROVIDER};
-use crate::grafana::{Board, GREEN, ORANGE, Panel, RED, Row, YELLOW};
+use crate::grafana::{Board, CALM, COUNT, GREEN, ORANGE, PER_MINUTE, Panel, RED, Row, YELLOW};
 
 pub(super) fn board(runbooks: &str) -> Board {
     Board {
@@ -14,7 +14,7 @@ pub(super) fn board(runbooks: &str) -> Board {
         from: "now-6h",
         rows: vec![
             Row::new(4, numbers()),
-            Row::new(9, who(runbooks)),
+            Row::new(11, who(runbooks)),
             Row::new(8, since_when()),
             Row::new(8, why()),
             Row::new(8, how_much()),
@@ -84,7 +84,7 @@ fn who(runbooks: &str) -> Vec<Panel> {
              sum by (provider) (increase(mta_replies_total{{PROVIDER}}[1h])) > 0"
         )
     };
-    let refused = [(0.0001, YELLOW), (0.05, ORANGE), (0.2, RED)];
+    let refused = [(0.02, YELLOW), (0.1, ORANGE), (0.25, RED)];
     vec![
         Panel::table(
             "Who: replies by provider, 1 h",
@@ -93,26 +93,28 @@ fn who(runbooks: &str) -> Vec<Panel> {
         )
         .column(
             "replies",
-            "short",
+            COUNT,
             "sum by (provider) (increase(mta_replies_total{PROVIDER}[1h])) > 0",
         )
         .column("2xx", "percentunit", &share("2xx"))
         .column("4xx", "percentunit", &share("4xx"))
         .column("5xx", "percentunit", &share("5xx"))
         .column("none", "percentunit", &share("none"))
-        .column("421", "short", &count("421"))
-        .column("554", "short", &count("554"))
+        .column("421", COUNT, &count("421"))
+        .column("554", COUNT, &count("554"))
         .joined(&["provider"], &[])
         .sorted_by("replies")
         .decimals(0)
-        .painted("2xx", RED, &[(0.8, ORANGE), (0.95, GREEN)])
+        .painted("2xx", RED, &[(0.8, ORANGE), (0.95, "transparent")])
         .painted("4xx", "transparent", &refused)
         .painted("5xx", "transparent", &refused)
         .painted("none", "transparent", &refused)
         .painted("421", "transparent", &[(0.5, YELLOW), (100.0, ORANGE)])
         .painted("554", "transparent", &[(0.5, ORANGE), (20.0, RED)])
         .linked("provider", "This provider in depth", TO_PROVIDER)
-        .width(14),
+        .widths(&[("replies", 95), ("2xx", 85), ("4xx", 85), ("5xx", 85), ("none", 85)])
+        .widths(&[("421", 90), ("554", 90)])
+        .width(13),
         Panel::table(
             "Firing alerts and since when",
             "The alerts that fire or wait now, and since when. Their names lead to the runbooks.",
@@ -125,10 +127,11 @@ fn who(runbooks: &str) -> Vec<Panel> {
         )
         .joined(&["alertname", "severity", "provider", "reason", "instance"], &[])
         .sorted_by("since")
-        .when_empty("no alert")
+        .when_empty("-")
+        .widths(&[("alertname", 245), ("severity", 80), ("provider", 100), ("reason", 100)])
         .linked("alertname", "Runbook", &format!("{runbooks}/${{__value.text}}.md"))
         .linked("provider", "This provider in depth", TO_PROVIDER)
-        .width(10),
+        .width(11),
     ]
 }
 
@@ -148,15 +151,17 @@ fn since_when() -> Vec<Panel> {
         .unit("percentunit")
         .leading_to("This provider in depth", SERIES_TO_PROVIDER)
         .ranges(&[
-            (0.0, Some(0.000_001), "none", GREEN),
-            (0.000_001, Some(0.1), "some", YELLOW),
-            (0.1, None, "throttled", RED),
+            (0.0, Some(0.000_001), "none", CALM),
+            (0.000_001, Some(0.1), "below 10 %", YELLOW),
+            (0.1, Some(0.5), "10 to 50 %", ORANGE),
+            (0.5, None, "over 50 %", RED),
         ])
         .when_empty("no 421 in this time")
         .width(12),
         Panel::lines(
             "Since when: 554 by provider",
-            "554 replies in each 15 min, as the alert counts them. Red marks are firing alerts.",
+            "554 replies in each 15 min, as the alert counts them. A red mark stands where the condition of \
+             an alert began that fired.",
         )
         .over_time(
             "sum by (provider) (increase(mta_replies_total{PROVIDER, code=\"554\"}[15m])) and \
@@ -180,13 +185,14 @@ fn why() -> Vec<Panel> {
             .decimals(0)
             .when_empty("no refusals")
             .width(8),
-        Panel::areas("Why: refusals over time", "Refusals a second by reason.")
+        Panel::areas("Why: refusals over time", "Refusals a minute by reason.")
             .over_time(
-                "sum by (reason) (rate(mta_refusals_total{PROVIDER}[$__rate_interval])) and \
+                "60 * sum by (reason) (rate(mta_refusals_total{PROVIDER}[$__rate_interval])) and \
                  sum by (reason) (increase(mta_refusals_total{PROVIDER}[$__range] @ end())) > 0",
                 "{{reason}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
+            .reason_colours()
             .when_empty("no refusals")
             .width(16),
     ]
@@ -194,12 +200,12 @@ fn why() -> Vec<Panel> {
 
 fn how_much() -> Vec<Panel> {
     vec![
-        Panel::areas("Replies by code class", "Replies a second; none: no code came back.")
+        Panel::areas("Replies by code class", "Replies a minute; none: no code came back.")
             .over_time(
-                "sum by (code_class) (rate(mta_replies_total{PROVIDER}[$__rate_interval]))",
+                "60 * sum by (code_class) (rate(mta_replies_total{PROVIDER}[$__rate_interval]))",
                 "{{code_class}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
             .class_colours()
             .width(8),
         Panel::lines(
@@ -210,11 +216,14 @@ fn how_much() -> Vec<Panel> {
         .over_time("sum(increase(mta_deliveries_total{PROVIDER}[1h] offset 1w))", "a week before")
         .decimals(0)
         .properties(
+            "now",
+            &json!([{"id": "color", "value": {"mode": "fixed", "fixedColor": "blue"}}]),
+        )
+        .properties(
             "a week before",
             &json!([
                 {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
                 {"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}},
-                {"id": "custom.fillOpacity", "value": 0},
             ]),
         )
         .width(8),
@@ -234,6 +243,8 @@ fn how_much() -> Vec<Panel> {
                 },
             )
             .unit("s")
+            .decimals(1)
+            .logarithmic()
             .width(8),
     ]
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::grafana::{Board, GREEN, ORANGE, Panel, RED, Row, YELLOW};
+use crate::grafana::{Board, COUNT, GREEN, ORANGE, PER_MINUTE, Panel, RED, Row, YELLOW};
 
 pub(super) fn board() -> Board {
     Board {
@@ -14,9 +14,9 @@ pub(super) fn board() -> Board {
         rows: vec![
             Row::new(4, numbers()),
             Row::titled("What it answers", 9, codes()),
-            Row::titled("Why it refuses", 9, reasons()),
+            Row::titled("Why it refuses", 8, reasons()),
             Row::titled("What becomes of the mail", 9, outcomes()),
-            Row::titled("Which of our hosts", 9, hosts()),
+            Row::titled("Which of our hosts", 8, hosts()),
         ],
     }
 }
@@ -51,7 +51,7 @@ fn numbers() -> Vec<Panel> {
             &last("421"),
         )
         .unit("dateTimeFromNow")
-        .steps(&[], "text")
+        .plain()
         .when_empty("not in a day"),
         Panel::stat(
             "Last 554",
@@ -59,7 +59,7 @@ fn numbers() -> Vec<Panel> {
             &last("554"),
         )
         .unit("dateTimeFromNow")
-        .steps(&[], "text")
+        .plain()
         .when_empty("not in a day"),
         super::hard_bounces(),
         Panel::stat(
@@ -78,21 +78,26 @@ fn numbers() -> Vec<Panel> {
 
 fn codes() -> Vec<Panel> {
     vec![
-        Panel::areas("Replies by code", "Replies a second; none: no code came back.")
+        Panel::areas("Replies by code", "Replies a minute; none: no code came back.")
             .over_time(
-                "sum by (code) (rate(mta_replies_total{PROVIDER}[$__rate_interval])) and \
+                "60 * sum by (code) (rate(mta_replies_total{PROVIDER}[$__rate_interval])) and \
                  sum by (code) (increase(mta_replies_total{PROVIDER}[$__range] @ end())) > 0",
                 "{{code}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
+            .properties("250", &fixed(GREEN))
+            .properties("421", &fixed(ORANGE))
+            .properties("554", &fixed(RED))
+            .properties("none", &fixed("purple"))
             .width(12),
         Panel::table("Codes", "Replies by code in the time of the dashboard.")
             .column(
                 "replies",
-                "short",
+                COUNT,
                 "sum by (code_class, code) (increase(mta_replies_total{PROVIDER}[$__range])) > 0",
             )
             .joined(&["code", "code_class"], &[])
+            .widths(&[("code", 90), ("code_class", 110)])
             .sorted_by("replies")
             .decimals(0)
             .width(6),
@@ -103,7 +108,7 @@ fn codes() -> Vec<Panel> {
         )
         .column(
             "replies",
-            "short",
+            COUNT,
             "sum by (enhanced) (increase(mta_enhanced_replies_total{PROVIDER}[$__range])) > 0",
         )
         .joined(&["enhanced"], &[])
@@ -116,13 +121,14 @@ fn codes() -> Vec<Panel> {
 
 fn reasons() -> Vec<Panel> {
     vec![
-        Panel::areas("Reasons over time", "Refusals a second by reason.")
+        Panel::areas("Reasons over time", "Refusals a minute by reason.")
             .over_time(
-                "sum by (reason) (rate(mta_refusals_total{PROVIDER}[$__rate_interval])) and \
+                "60 * sum by (reason) (rate(mta_refusals_total{PROVIDER}[$__rate_interval])) and \
                  sum by (reason) (increase(mta_refusals_total{PROVIDER}[$__range] @ end())) > 0",
                 "{{reason}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
+            .reason_colours()
             .when_empty("no refusals")
             .width(12),
         Panel::bars("Reasons", "Refusals by reason, in the time of the dashboard.")
@@ -140,7 +146,7 @@ fn reasons() -> Vec<Panel> {
              content.",
         )
         .now(
-            "sum by (phase) (increase(mta_refusal_phases_total{PROVIDER}[$__range])) > 0",
+            "sort_desc(sum by (phase) (increase(mta_refusal_phases_total{PROVIDER}[$__range])) > 0)",
             "{{phase}}",
         )
         .decimals(0)
@@ -157,34 +163,36 @@ fn outcomes() -> Vec<Panel> {
             "sum by (le) (increase(mta_delivery_delay_seconds_bucket{PROVIDER}[$__rate_interval]))",
         )
         .width(9),
-        Panel::areas("Outcomes", "What the MTA did after each attempt, a second.")
+        Panel::areas("Outcomes", "What the MTA did after each attempt, a minute.")
             .over_time(
-                "sum by (outcome) (rate(mta_deliveries_total{PROVIDER}[$__rate_interval]))",
+                "60 * sum by (outcome) (rate(mta_deliveries_total{PROVIDER}[$__rate_interval]))",
                 "{{outcome}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
             .properties("delivered", &fixed(GREEN))
             .properties("deferred", &fixed(ORANGE))
             .properties("bounced", &fixed(RED))
             .properties("expired", &fixed("purple"))
             .width(5),
-        Panel::lines("Connection failures", "Attempts without any SMTP reply, a second, by cause.")
+        Panel::lines("Connection failures", "Attempts without any SMTP reply, a minute, by cause.")
             .over_time(
-                "sum by (cause) (rate(mta_connection_failures_total{PROVIDER}[$__rate_interval]))",
+                "60 * sum by (cause) (rate(mta_connection_failures_total{PROVIDER}[$__rate_interval]))",
                 "{{cause}}",
             )
-            .unit("reqps")
+            .unit(PER_MINUTE)
+            .at_least(1.0)
             .width(5),
         Panel::lines(
             "Bounces",
-            "Bounces a second: hard (the address cannot succeed), soft (it could later), block (the \
+            "Bounces a minute: hard (the address cannot succeed), soft (it could later), block (the \
              sender is refused).",
         )
         .over_time(
-            "sum by (kind) (rate(mta_bounces_total{PROVIDER}[$__rate_interval]))",
+            "60 * sum by (kind) (rate(mta_bounces_total{PROVIDER}[$__rate_interval]))",
             "{{kind}}",
         )
-        .unit("reqps")
+        .unit(PER_MINUTE)
+        .at_least(1.0)
         .width(5),
     ]
 }
@@ -204,7 +212,7 @@ fn hosts() -> Vec<Panel> {
         )
         .column(
             "attempts",
-            "short",
+            COUNT,
             "sum by (instance) (increase(mta_deliveries_total{PROVIDER}[$__range])) > 0",
         )
         .column(
@@ -214,23 +222,24 @@ fn hosts() -> Vec<Panel> {
              outcome=\"delivered\"}[$__range])) / \
              (sum by (instance) (increase(mta_deliveries_total{PROVIDER}[$__range])) > 0)",
         )
-        .column("421", "short", &count("code=\"421\""))
-        .column("554", "short", &count("code=\"554\""))
+        .column("421", COUNT, &count("code=\"421\""))
+        .column("554", COUNT, &count("code=\"554\""))
         .joined(&["instance"], &[])
+        .widths(&[("attempts", 110), ("accepted", 100), ("421", 90), ("554", 90)])
         .sorted_by("attempts")
         .decimals(0)
-        .painted("accepted", RED, &[(0.8, ORANGE), (0.95, GREEN)])
+        .painted("accepted", RED, &[(0.8, ORANGE), (0.95, "transparent")])
         .painted("421", "transparent", &[(0.5, YELLOW), (100.0, ORANGE)])
         .painted("554", "transparent", &[(0.5, ORANGE), (20.0, RED)])
         .width(12),
-        Panel::lines("Accepted by host", "Share of the attempts that it accepted, host by host.")
+        Panel::lines("Accepted by host", "Share of the attempts of the 1 h before each point that it accepted, host by host.")
             .over_time(
-                "sum by (instance) (rate(mta_deliveries_total{PROVIDER, \
-                 outcome=\"delivered\"}[$__rate_interval])) / \
-                 sum by (instance) (rate(mta_deliveries_total{PROVIDER}[$__rate_interval]))",
+                "sum by (instance) (increase(mta_deliveries_total{PROVIDER, outcome=\"delivered\"}[1h])) / \
+                 (sum by (instance) (increase(mta_deliveries_total{PROVIDER}[1h])) > 0)",
                 "{{instance}}",
             )
             .unit("percentunit")
+            .at_least(1.0)
             .width(12),
     ]
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::TO_PROVIDER;
 use crate::alerts::Rules;
-use crate::grafana::{Board, GREEN, ORANGE, Panel, RED, Row, YELLOW};
+use crate::grafana::{Board, CALM, COUNT, GREEN, ORANGE, PER_MINUTE, Panel, RED, Row, YELLOW};
 
 pub(super) fn board(rules: &Rules) -> Result<Board> {
     Ok(Board {
@@ -85,7 +85,7 @@ fn reputation() -> Vec<Panel> {
         )
         .column(
             "refusals",
-            "short",
+            COUNT,
             "sum by (list, provider) (increase(mta_blocklist_refusals_total{PROVIDER}[$__range])) > 0",
         )
         .joined(&["list", "provider"], &[])
@@ -94,6 +94,7 @@ fn reputation() -> Vec<Panel> {
         .painted("refusals", "transparent", &[(0.5, ORANGE), (20.0, RED)])
         .linked("provider", "This provider in depth", TO_PROVIDER)
         .when_empty("no blocklist was named")
+        .widths(&[("refusals", 100)])
         .width(7),
         Panel::lines("Blocklists over time", "Refusals of each 1 h that name a blocklist.")
             .over_time(
@@ -101,6 +102,7 @@ fn reputation() -> Vec<Panel> {
                 "{{list}}",
             )
             .decimals(0)
+            .at_least(1.0)
             .when_empty("no blocklist was named")
             .width(7),
         Panel::states(
@@ -118,7 +120,7 @@ fn reputation() -> Vec<Panel> {
         )
         .unit("percentunit")
         .ranges(&[
-            (0.0, Some(0.000_001), "none", GREEN),
+            (0.0, Some(0.000_001), "none", CALM),
             (0.000_001, Some(0.01), "below 1 %", YELLOW),
             (0.01, Some(0.2), "1 to 20 %", ORANGE),
             (0.2, None, "over 20 %", RED),
@@ -170,14 +172,14 @@ fn bounces(rules: &Rules) -> Result<Vec<Panel>> {
     Ok(vec![
         Panel::areas(
             "Bounces by kind",
-            "Bounces a second: hard (the address cannot succeed), soft (it could later), block (the \
+            "Bounces a minute: hard (the address cannot succeed), soft (it could later), block (the \
              sender is refused).",
         )
         .over_time(
-            "sum by (kind) (rate(mta_bounces_total{PROVIDER}[$__rate_interval]))",
+            "60 * sum by (kind) (rate(mta_bounces_total{PROVIDER}[$__rate_interval]))",
             "{{kind}}",
         )
-        .unit("reqps")
+        .unit(PER_MINUTE)
         .width(8),
         Panel::lines(
             "Hard bounces by provider",
@@ -215,10 +217,12 @@ fn unclassified() -> Vec<Panel> {
              what was tried.",
         )
         .over_time(
-            "sum by (code_class) (increase(mta_unclassified_replies_total{HOST}[1h]))",
+            "sum by (code_class) (increase(mta_unclassified_replies_total{HOST}[1h])) and \
+             sum by (code_class) (increase(mta_unclassified_replies_total{HOST}[$__range] @ end())) > 0",
             "{{code_class}}",
         )
         .decimals(0)
+        .when_empty("none in this time")
         .class_colours()
         .width(12),
         Panel::bars(

@@ -26,6 +26,35 @@ pub(crate) const GREEN: &str = "green";
 pub(crate) const YELLOW: &str = "yellow";
 pub(crate) const ORANGE: &str = "orange";
 pub(crate) const RED: &str = "red";
+/// What is as it should be, where it fills a whole panel: it leaves the eye to the rest.
+pub(crate) const CALM: &str = "dark-green";
+
+/// Whole numbers with separators; Grafana's `short` makes 4,312 and 3,588 the same 4 K.
+pub(crate) const COUNT: &str = "locale";
+/// Rates are shown a minute: mail has few events a second.
+pub(crate) const PER_MINUTE: &str = "count:/min";
+
+const REASON_COLOURS: [(&str, &str); 19] = [
+    ("ip_blocked", "dark-red"),
+    ("reputation", "red"),
+    ("spam_content", "light-red"),
+    ("policy", "super-light-red"),
+    ("sender_rejected", "semi-dark-red"),
+    ("auth_failed", "purple"),
+    ("rdns_helo", "light-purple"),
+    ("rate_limited", "orange"),
+    ("session_limit", "dark-orange"),
+    ("greylisted", "yellow"),
+    ("user_unknown", "blue"),
+    ("mailbox_full", "light-blue"),
+    ("mailbox_disabled", "dark-blue"),
+    ("recipient_restricted", "super-light-blue"),
+    ("bad_domain", "semi-dark-blue"),
+    ("connection_failed", "dark-green"),
+    ("timeout", "green"),
+    ("tls_failed", "light-green"),
+    ("unclassified", "text"),
+];
 
 impl Panel {
     fn new(kind: &'static str, title: &'static str, description: &'static str) -> Self {
@@ -41,7 +70,7 @@ impl Panel {
             options: json!({}),
             transformations: Vec::new(),
         }
-        .unit("short")
+        .unit(COUNT)
     }
 
     /// One number, its colour by thresholds.
@@ -55,6 +84,14 @@ impl Panel {
         panel
     }
 
+    /// Lets a number stand without colour: it is neither good nor bad.
+    pub(crate) fn plain(mut self) -> Self {
+        if let Some(options) = self.options.as_object_mut() {
+            options.insert("colorMode".to_owned(), json!("none"));
+        }
+        self
+    }
+
     /// Lines over time.
     pub(crate) fn lines(title: &'static str, description: &'static str) -> Self {
         let mut panel = Self::new("timeseries", title, description);
@@ -63,8 +100,8 @@ impl Panel {
             "tooltip": {"mode": "multi", "sort": "desc"},
         });
         panel
-            .custom("lineWidth", json!(1))
-            .custom("fillOpacity", json!(10))
+            .custom("lineWidth", json!(2))
+            .custom("fillOpacity", json!(0))
             .custom("showPoints", json!("never"))
             .custom("axisSoftMin", json!(0))
             .default("min", json!(0))
@@ -83,8 +120,8 @@ impl Panel {
         let mut panel = Self::new("bargauge", title, description).steps(&[], "blue");
         panel.options = json!({
             "orientation": "horizontal", "displayMode": "gradient", "valueMode": "color",
-            "showUnfilled": true, "minVizWidth": 8, "minVizHeight": 16, "namePlacement": "auto",
-            "sizing": "auto", "maxVizHeight": 300, "reduceOptions": last(),
+            "showUnfilled": true, "minVizWidth": 8, "minVizHeight": 10, "namePlacement": "left",
+            "sizing": "manual", "maxVizHeight": 24, "reduceOptions": last(),
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": []},
         });
         panel.default("min", json!(0))
@@ -167,9 +204,13 @@ impl Panel {
     /// A column of a table.
     pub(crate) fn column(mut self, name: &'static str, unit: &'static str, query: &str) -> Self {
         let id = self.query(query, "", "table", true);
+        let mut properties = vec![json!({"id": "unit", "value": unit})];
+        if unit == "percentunit" {
+            // 3 of 1,800 are not 0 %.
+            properties.push(json!({"id": "decimals", "value": 1}));
+        }
         self.overrides.push(json!({
-            "matcher": {"id": "byName", "options": name},
-            "properties": [{"id": "unit", "value": unit}],
+            "matcher": {"id": "byName", "options": name}, "properties": properties,
         }));
         self.rename(&format!("Value #{id}"), name)
     }
@@ -179,6 +220,16 @@ impl Panel {
     pub(crate) fn joined(mut self, labels: &[&str], hidden: &[&str]) -> Self {
         let renamed = self.transformations.pop().unwrap_or_else(|| json!({}));
         let mut order = Map::new();
+        // The data source calls the value of an only query `Value`.
+        let mut renamed = renamed;
+        if let Some(renamed) = renamed.as_object_mut()
+            && renamed.len() == 1
+        {
+            *renamed = std::mem::take(renamed)
+                .into_iter()
+                .map(|(_, name)| ("Value".to_owned(), name))
+                .collect();
+        }
         let values: Vec<String> =
             renamed.as_object().into_iter().flatten().map(|(from, _)| from.clone()).collect();
         let columns = labels.iter().map(|label| (*label).to_owned()).chain(values);
@@ -222,6 +273,13 @@ impl Panel {
         )
     }
 
+    /// How wide columns are, in pixels; the others share what is left.
+    pub(crate) fn widths(self, widths: &[(&str, u64)]) -> Self {
+        widths.iter().fold(self, |panel, (column, width)| {
+            panel.properties(column, &json!([{"id": "custom.width", "value": width}]))
+        })
+    }
+
     /// Gives a column or series properties of its own.
     pub(crate) fn properties(mut self, name: &str, properties: &Value) -> Self {
         self.overrides.push(json!({
@@ -249,9 +307,22 @@ impl Panel {
             .default("color", json!({"mode": "thresholds"}))
     }
 
-    /// A line at a bound, for graphs.
+    /// How far the axis reaches at least: without it a graph of zeros has one up to 100, or 10,000 %.
+    pub(crate) fn at_least(self, top: f64) -> Self {
+        self.custom("axisSoftMax", json!(top))
+    }
+
+    /// A scale on which a second and an hour can both be seen.
+    pub(crate) fn logarithmic(mut self) -> Self {
+        self.custom.remove("axisSoftMin");
+        self.defaults.remove("min");
+        self.custom("scaleDistribution", json!({"type": "log", "log": 10}))
+    }
+
+    /// A line at a bound, for graphs. It is always in sight.
     pub(crate) fn bound(self, bound: f64) -> Self {
-        self.default("thresholds", thresholds("transparent", &[(bound, RED)]))
+        self.at_least(bound * 1.2)
+            .default("thresholds", thresholds("transparent", &[(bound, RED)]))
             .custom("thresholdsStyle", json!({"mode": "dashed"}))
     }
 
@@ -279,6 +350,16 @@ impl Panel {
                 panel.properties(class, &json!([{"id": "color", "value": fixed}]))
             },
         )
+    }
+
+    /// The colours of reasons, the same wherever they are series: red what is held against the sender,
+    /// orange what slows it down, blue what is wrong with the recipient, purple a lack of proof,
+    /// green what lies in between.
+    pub(crate) fn reason_colours(self) -> Self {
+        REASON_COLOURS.into_iter().fold(self, |panel, (reason, colour)| {
+            let fixed = json!({"mode": "fixed", "fixedColor": colour});
+            panel.properties(reason, &json!([{"id": "color", "value": fixed}]))
+        })
     }
 
     fn default(mut self, name: &str, value: Value) -> Self {
