@@ -40,7 +40,7 @@ fn numbers() -> Vec<Panel> {
             "sum(increase(mta_replies_total{PROVIDER, code=\"554\"}[1h]))",
         )
         .decimals(0)
-        .steps(&[(1.0, ORANGE), (20.0, RED)], GREEN),
+        .steps(&[(1.0, YELLOW), (5.0, ORANGE), (20.0, RED)], GREEN),
         Panel::stat(
             "Blamed on us, 1 h",
             "Refusals of the last hour for the reputation or a blocklisting of the sender.",
@@ -110,7 +110,7 @@ fn who(runbooks: &str) -> Vec<Panel> {
         .painted("5xx", "transparent", &refused)
         .painted("none", "transparent", &refused)
         .painted("421", "transparent", &[(0.5, YELLOW), (100.0, ORANGE)])
-        .painted("554", "transparent", &[(0.5, ORANGE), (20.0, RED)])
+        .painted("554", "transparent", &[(0.5, YELLOW), (5.0, ORANGE), (20.0, RED)])
         .linked("provider", "This provider in depth", TO_PROVIDER)
         .widths(&[("replies", 95), ("2xx", 85), ("4xx", 85), ("5xx", 85), ("none", 85)])
         .widths(&[("421", 90), ("554", 90)])

@@ -44,7 +44,7 @@ fn numbers() -> Vec<Panel> {
             "sum(increase(mta_replies_total{PROVIDER, code=\"554\"}[1h]))",
         )
         .decimals(0)
-        .steps(&[(1.0, ORANGE), (10.0, RED)], GREEN),
+        .steps(&[(1.0, YELLOW), (5.0, ORANGE), (20.0, RED)], GREEN),
         Panel::stat(
             "Last 421",
             "When it last answered 421, looking back one day (1 d), give or take 5 min.",
@@ -192,6 +192,7 @@ fn outcomes() -> Vec<Panel> {
             "{{kind}}",
         )
         .unit(PER_MINUTE)
+        .kind_colours()
         .at_least(1.0)
         .width(5),
     ]
@@ -230,7 +231,7 @@ fn hosts() -> Vec<Panel> {
         .decimals(0)
         .painted("accepted", RED, &[(0.8, ORANGE), (0.95, "transparent")])
         .painted("421", "transparent", &[(0.5, YELLOW), (100.0, ORANGE)])
-        .painted("554", "transparent", &[(0.5, ORANGE), (20.0, RED)])
+        .painted("554", "transparent", &[(0.5, YELLOW), (5.0, ORANGE), (20.0, RED)])
         .width(12),
         Panel::lines("Accepted by host", "Share of the attempts of the 1 h before each point that it accepted, host by host.")
             .over_time(

@@ -180,6 +180,7 @@ fn bounces(rules: &Rules) -> Result<Vec<Panel>> {
             "{{kind}}",
         )
         .unit(PER_MINUTE)
+        .kind_colours()
         .width(8),
         Panel::lines(
             "Hard bounces by provider",
@@ -224,7 +225,7 @@ fn unclassified() -> Vec<Panel> {
         .decimals(0)
         .when_empty("none in this time")
         .class_colours()
-        .width(12),
+        .width(16),
         Panel::bars(
             "Unclassified by provider",
             "In the time of the dashboard: who says new things.",
@@ -236,6 +237,6 @@ fn unclassified() -> Vec<Panel> {
         )
         .decimals(0)
         .when_empty("none in this time")
-        .width(12),
+        .width(8),
     ]
 }

@@ -352,6 +352,17 @@ impl Panel {
         )
     }
 
+    /// The colours of the kinds of bounces: a block is about the sender.
+    pub(crate) fn kind_colours(self) -> Self {
+        [("block", RED), ("hard", ORANGE), ("soft", YELLOW)].into_iter().fold(
+            self,
+            |panel, (kind, colour)| {
+                let fixed = json!({"mode": "fixed", "fixedColor": colour});
+                panel.properties(kind, &json!([{"id": "color", "value": fixed}]))
+            },
+        )
+    }
+
     /// The colours of reasons, the same wherever they are series: red what is held against the sender,
     /// orange what slows it down, blue what is wrong with the recipient, purple a lack of proof,
     /// green what lies in between.
