@@ -3,6 +3,7 @@
 //! The types borrow from the log line. None of them has a field that could carry the local part of
 //! an address any further: a recipient is its domain and an opaque key.
 
+use crate::scan;
 use crate::smtp::{CodeClass, Reply};
 
 /// One recipient's outcome in one attempt, as the MTA logged it.
@@ -97,7 +98,7 @@ impl<'a> Recipient<'a> {
     /// `@`, and the key is a hash of all bytes with ASCII letters folded to lower case.
     pub fn parse(address: &'a [u8]) -> Self {
         let domain =
-            memchr::memrchr(b'@', address).and_then(|at| address.get(at + 1..)).unwrap_or_default();
+            scan::find_last(address, b'@').and_then(|at| address.get(at + 1..)).unwrap_or_default();
         Self { domain, key: folded_hash(address) }
     }
 }
@@ -111,12 +112,16 @@ fn folded_hash(bytes: &[u8]) -> u64 {
         let word = u64::from_le_bytes(word) | FOLD;
         (hash.rotate_left(23) ^ word).wrapping_mul(SPREAD)
     };
-    let (words, rest) = bytes.as_chunks::<8>();
+    let (words, rest) = bytes.as_chunks();
     let hash = words.iter().fold(bytes.len() as u64, |hash, word| step(hash, *word));
-    let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
+    // The last bytes of a long address are taken with some that were taken before.
+    let last = bytes.last_chunk().copied().unwrap_or_else(|| {
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        last
+    });
     let hash = step(hash, last);
     hash ^ hash >> 32
 }

@@ -19,7 +19,7 @@ use shape::Shape;
 use tag::{Host, Programs};
 
 pub use container::{Container, Parts, Peeled};
-pub use skim::Skim;
+pub use skim::{Bytes, Skim};
 pub use timestamp::{leading_stamp, timestamp};
 
 /// A log line without its wrapping.

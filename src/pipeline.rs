@@ -17,7 +17,7 @@ use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
-use crate::scan::LineEnds;
+use crate::scan::Lines;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -160,11 +160,7 @@ impl Pipeline {
         let mut skimmed: &[u8] = b"";
         // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
-        let mut start = 0;
-        for end in LineEnds::new(chunk) {
-            let line = chunk.get(start..end).unwrap_or_default();
-            start = end + 1;
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+        for line in Lines::new(chunk) {
             let kind = match stream.unwrapper.glance(line) {
                 Glance::Skimmed => {
                     skimmed = line;

@@ -8,9 +8,6 @@ use wide::u8x16;
 /// How many bytes are looked at at once.
 const LANE: usize = size_of::<u8x16>();
 
-/// How many lanes [`LineEnds`] looks at at once: as many as have a bit each in a number.
-const LANES: usize = 4;
-
 /// Where `byte` stands first.
 #[inline]
 pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
@@ -39,6 +36,20 @@ pub(crate) fn has(text: &[u8], byte: u8) -> bool {
 pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
     let found = u8x16::new(*text.first_chunk()?).simd_eq(u8x16::splat(byte)).to_bitmask();
     (found != 0).then_some(found.trailing_zeros() as usize)
+}
+
+/// Where `byte` stands last.
+#[inline]
+pub(crate) fn find_last(text: &[u8], byte: u8) -> Option<usize> {
+    let wanted = u8x16::splat(byte);
+    let (rest, lanes) = text.as_rchunks::<LANE>();
+    for (number, lane) in lanes.iter().enumerate().rev() {
+        let found = u8x16::new(*lane).simd_eq(wanted).to_bitmask();
+        if found != 0 {
+            return Some(rest.len() + number * LANE + found.ilog2() as usize);
+        }
+    }
+    rest.iter().rposition(|other| *other == byte)
 }
 
 /// Where one of two bytes stands first.
@@ -91,63 +102,98 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// Where the lines of a text end: at each line feed, and at the end of a last line without one.
+/// How many bytes [`Lines`] looks at at once: as many as have a bit each in a number.
+const BLOCK: usize = 4 * LANE;
+
+/// The lines of a text, without their ends; a last line may have none.
 #[derive(Debug)]
-pub(crate) struct LineEnds<'a> {
+pub(crate) struct Lines<'a> {
     text: &'a [u8],
-    /// How many bytes were looked at.
+    /// Where the next line begins.
+    begin: usize,
+    /// What was not looked at yet.
+    blocks: std::slice::Iter<'a, [u8; BLOCK]>,
+    /// Where the last block ends that was looked at.
     seen: usize,
-    /// A bit for each line feed among the last of them that was not told yet, the first one lowest.
+    /// A bit for each line feed in it that was not told yet, the first one lowest.
     found: u64,
-    /// Where the bytes begin that `found` is about.
-    start: usize,
+    /// Whether there is nothing to look at any more.
+    done: bool,
 }
 
-impl<'a> LineEnds<'a> {
+impl<'a> Lines<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self { text, seen: 0, found: 0, start: 0 }
+        let (blocks, _) = text.as_chunks();
+        Self { text, begin: 0, blocks: blocks.iter(), seen: 0, found: 0, done: false }
     }
 
-    /// Looks at the next bytes.
-    #[inline]
-    fn look(&mut self) {
-        let rest = self.text.get(self.seen..).unwrap_or_default();
-        self.start = self.seen;
-        if let Some(block) = rest.first_chunk::<{ LANES * LANE }>() {
-            let (lanes, _) = block.as_chunks::<LANE>();
-            let wanted = u8x16::splat(b'\n');
-            let bits =
-                |lane: &[u8; LANE]| u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask());
-            if let [a, b, c, d] = lanes {
-                self.found = bits(a) | bits(b) << 16 | bits(c) << 32 | bits(d) << 48;
+    /// Looks for the next line feed.
+    #[expect(clippy::inline_always, reason = "every line comes from here")]
+    #[inline(always)]
+    fn look(&mut self) -> Option<()> {
+        let (mut blocks, mut seen) = (self.blocks.clone(), self.seen);
+        while let Some(block) = blocks.next() {
+            let found = line_feeds(block);
+            seen += BLOCK;
+            if found != 0 {
+                (self.blocks, self.seen, self.found) = (blocks, seen, found);
+                return Some(());
             }
-            self.seen += LANES * LANE;
-        } else {
-            let is_end = |byte: &u8| u64::from(*byte == b'\n');
-            self.found = rest.iter().rev().fold(0, |found, byte| found << 1 | is_end(byte));
-            if self.text.last().is_some_and(|last| *last != b'\n') {
-                self.found |= 1 << rest.len();
-            }
-            self.seen = usize::MAX;
         }
+        (self.blocks, self.seen) = (blocks, seen);
+        self.look_at_last()
+    }
+
+    /// Looks at the bytes that do not fill a block any more.
+    #[cold]
+    fn look_at_last(&mut self) -> Option<()> {
+        if self.done {
+            return None;
+        }
+        let rest = self.text.get(self.seen..).unwrap_or_default();
+        let is_end = |byte: &u8| u64::from(*byte == b'\n');
+        self.found = rest.iter().rev().fold(0, |found, byte| found << 1 | is_end(byte));
+        if self.text.last().is_some_and(|last| *last != b'\n') {
+            self.found |= 1 << rest.len();
+        }
+        self.seen += BLOCK;
+        self.done = true;
+        (self.found != 0).then_some(())
     }
 }
 
-impl Iterator for LineEnds<'_> {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        while self.found == 0 {
-            if self.seen == usize::MAX {
-                return None;
-            }
-            self.look();
-        }
-        let end = self.start + self.found.trailing_zeros() as usize;
-        self.found &= self.found - 1;
-        Some(end)
+/// A bit for each line feed.
+#[inline]
+fn line_feeds(block: &[u8; BLOCK]) -> u64 {
+    let wanted = u8x16::splat(b'\n');
+    let bits = |lane: &[u8; LANE]| u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask());
+    match block.as_chunks() {
+        ([a, b, c, d], _) => bits(a) | bits(b) << 16 | bits(c) << 32 | bits(d) << 48,
+        _ => 0,
     }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    #[expect(clippy::inline_always, reason = "every line comes from here")]
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.found == 0 {
+            self.look()?;
+        }
+        let end = self.seen - BLOCK + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        let line = self.text.get(self.begin..end)?;
+        self.begin = end + 1;
+        Some(if line.ends_with(b"\r") { without_return(line) } else { line })
+    }
+}
+
+/// Rare, and a call is cheaper for all the others than a choice.
+#[cold]
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -167,15 +213,16 @@ mod tests {
         }
 
         #[test]
-        fn lines_end_where_they_end(text in "[a\n]{0,300}", long in "[a\n]{0,3}[a-z]{50,200}\n?") {
+        fn lines_end_where_they_end(text in "[a\r\n]{0,300}", long in "[a\n]{0,3}[a-z]{50,200}\r?\n?") {
             for text in [text.clone(), long.repeat(3), format!("{text}{long}")] {
-                let ends: Vec<usize> = LineEnds::new(text.as_bytes()).collect();
-                let mut expected: Vec<usize> =
-                    text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-                if !text.is_empty() && !text.ends_with('\n') {
-                    expected.push(text.len());
+                let lines: Vec<&[u8]> = Lines::new(text.as_bytes()).collect();
+                let mut expected: Vec<&[u8]> =
+                    text.as_bytes().split(|byte| *byte == b'\n').collect();
+                if expected.last().is_some_and(|last| last.is_empty()) {
+                    expected.pop();
                 }
-                prop_assert_eq!(ends, expected);
+                let whole = |line: &&[u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+                prop_assert_eq!(lines, expected.iter().map(whole).collect::<Vec<_>>());
             }
         }
 
@@ -186,6 +233,8 @@ mod tests {
                 let slow = text.iter().position(|other| *other == byte);
                 prop_assert_eq!(find(text, byte), slow);
                 prop_assert_eq!(has(text, byte), slow.is_some());
+                let last = text.iter().rposition(|other| *other == byte);
+                prop_assert_eq!(find_last(text, byte), last);
                 let near = (text.len() >= 16).then(|| find(&text[..16], byte)).flatten();
                 prop_assert_eq!(find_near(text, byte), near);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');

@@ -11,28 +11,46 @@ pub struct Skim {
     /// What texts begin with if they are never counted, though their first byte is in `counted`.
     pub text: Option<[u8; 8]>,
     /// The first bytes of texts that may be counted.
-    pub counted: &'static [u8],
+    pub counted: Bytes,
     /// Texts that begin with the first of these bytes are never counted if they do not end with
     /// the second one.
     pub unless: Option<(u8, u8)>,
+}
+
+/// A set of bytes.
+#[derive(Debug)]
+pub struct Bytes([bool; 256]);
+
+impl Bytes {
+    /// These bytes.
+    #[expect(clippy::indexing_slicing, reason = "a byte is less than 256")]
+    pub const fn of(mut bytes: &[u8]) -> Self {
+        let mut set = [false; 256];
+        while let [byte, rest @ ..] = bytes {
+            set[*byte as usize] = true;
+            bytes = rest;
+        }
+        Self(set)
+    }
+
+    #[inline]
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).is_some_and(|has| *has)
+    }
 }
 
 impl Skim {
     /// Whether the message is never counted.
     #[inline]
     pub(super) fn holds(&self, message: &[u8]) -> bool {
-        let Some(first) = message.first_chunk::<8>() else { return false };
-        if self.messages.iter().any(|message| message == first) {
-            return true;
-        }
         // Queue ids begin so in our time, and `warning: ` and the like do not.
-        if !matches!(first, [b'0'..=b'9' | b'A'..=b'Z', ..]) {
-            return false;
+        if !matches!(message.first(), Some(b'0'..=b'9' | b'A'..=b'Z')) {
+            return self.messages.iter().any(|begins| message.starts_with(begins));
         }
         let Some(colon) = scan::find_near(message, b':') else { return false };
         let Some([b' ', text @ ..]) = message.get(colon + 1..) else { return false };
         let Some(first) = text.first() else { return false };
-        if !self.counted.iter().any(|byte| byte == first) {
+        if !self.counted.has(*first) {
             return true;
         }
         if self.text.is_some_and(|begins| text.starts_with(&begins)) {

@@ -25,17 +25,25 @@ pub(super) struct Programs {
 }
 
 /// A program's name with the bracket after it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Tag {
     words: Words,
     /// All ones in the bytes that are compared.
     whole: Words,
-    /// How long the name is; 0 before there is one.
+    /// How long the name is.
     length: usize,
     skim: Option<&'static Skim>,
 }
 
 impl Tag {
+    /// Of no program: nothing begins with it, for no line has a line feed.
+    const NONE: Self = Self {
+        words: [u64::from_ne_bytes([b'\n'; 8]); 4],
+        whole: [u64::MAX; 4],
+        length: 0,
+        skim: None,
+    };
+
     /// The name at the start of a text that begins with it.
     #[inline]
     pub(super) fn program<'a>(&self, text: &'a [u8]) -> &'a [u8] {
@@ -48,10 +56,7 @@ impl Tag {
         let text = text.get(self.length + 1..)?;
         let end = scan::find_near(text, b']')?;
         let (pid, rest) = text.split_at_checked(end)?;
-        match rest {
-            [b']', b':', b' ', message @ ..] => Some((pid, message)),
-            _ => None,
-        }
+        Some((pid, rest.strip_prefix(b"]: ")?))
     }
 
     /// Whether the message is never counted.
@@ -63,17 +68,15 @@ impl Tag {
 
 impl Programs {
     pub(super) fn new(skims: fn(&[u8]) -> Option<&'static Skim>) -> Self {
-        Self { known: [Tag::default(); PROGRAMS_REMEMBERED], next: 0, skims }
+        Self { known: [Tag::NONE; PROGRAMS_REMEMBERED], next: 0, skims }
     }
 
     /// The program that wrote `program[pid]: message`, if it is remembered.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "every line comes here")]
+    #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
         let near = words::first(text)?;
-        self.known
-            .iter()
-            .take_while(|tag| tag.length > 0)
-            .find(|tag| !words::differ(&near, &tag.words, &tag.whole))
+        self.known.iter().find(|tag| !words::differ(&near, &tag.words, &tag.whole))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.

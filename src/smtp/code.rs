@@ -32,10 +32,7 @@ impl ReplyCode {
     /// assert_eq!(ReplyCode::parse(b"55"), None);
     /// ```
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let &[a, b, c, ..] = text else { return None };
-        if !(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()) {
-            return None;
-        }
+        let &[a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = text else { return None };
         let digit = |byte: u8| u16::from(byte - b'0');
         Self::new(digit(a) * 100 + digit(b) * 10 + digit(c))
     }

@@ -1,6 +1,6 @@
 //! Which daemon wrote a line.
 
-use crate::envelope::Skim;
+use crate::envelope::{Bytes, Skim};
 
 /// The daemons, as far as their lines differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,25 +84,29 @@ impl Daemon {
 impl Daemon {
     /// What says at a glance that a message of this daemon is never counted.
     pub(in crate::mta) fn skim(self) -> Option<&'static Skim> {
-        const SERVER: &Skim = &Skim {
+        static SERVER: Skim = Skim {
             messages: &[*b"connect ", *b"disconne"],
             text: None,
-            counted: b"rmpw",
+            counted: Bytes::of(b"rmpw"),
             unless: None,
         };
-        const CLEANUP: &Skim =
-            &Skim { messages: &[], text: Some(*b"message-"), counted: b"rmpwtf", unless: None };
-        const QUEUE: &Skim = &Skim {
+        static CLEANUP: Skim = Skim {
+            messages: &[],
+            text: Some(*b"message-"),
+            counted: Bytes::of(b"rmpwtf"),
+            unless: None,
+        };
+        static QUEUE: Skim = Skim {
             messages: &[],
             text: None,
-            counted: b"tf",
+            counted: Bytes::of(b"tf"),
             // `from=<...>, status=expired, returned to sender`
             unless: Some((b'f', b'r')),
         };
         match self {
-            Self::Server => Some(SERVER),
-            Self::Cleanup => Some(CLEANUP),
-            Self::Queue => Some(QUEUE),
+            Self::Server => Some(&SERVER),
+            Self::Cleanup => Some(&CLEANUP),
+            Self::Queue => Some(&QUEUE),
             Self::Client
             | Self::Mailbox
             | Self::Screen

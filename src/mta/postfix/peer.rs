@@ -9,11 +9,17 @@ const LENGTH_MAX: usize = 512;
 /// The host at the start of `text`, and what follows it.
 #[inline]
 pub(super) fn parse(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
+    name_and_address(text).map(|(relay, rest)| (relay, without_port(rest)))
+}
+
+/// The host at the start of `text`, and what follows it, its port with it.
+#[inline]
+pub(super) fn name_and_address(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
     let near = text.get(..LENGTH_MAX).unwrap_or(text);
-    let open = scan::find2(near, b'[', b' ').filter(|at| near.get(*at) == Some(&b'['))?;
-    let close = open + scan::find(near.get(open..)?, b']')?;
-    let (host, ip) = (near.get(..open)?, near.get(open + 1..close)?);
-    Some((Relay { host, ip }, without_port(text.get(close + 1..)?)))
+    let (host, address) = near.split_at_checked(scan::find2(near, b'[', b' ')?)?;
+    let address = address.strip_prefix(b"[")?;
+    let ip = address.get(..scan::find(address, b']')?)?;
+    Some((Relay { host, ip }, text.get(host.len() + ip.len() + 2..)?))
 }
 
 /// What follows `:25`, if that stands here.

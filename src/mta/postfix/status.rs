@@ -30,6 +30,18 @@ pub(super) enum Word {
 }
 
 impl Word {
+    /// The word and the text behind it, where mail was attempted.
+    #[inline]
+    fn usual(result: &[u8]) -> Option<(Self, &[u8])> {
+        if let Some(text) = result.strip_prefix(b"sent (") {
+            Some((Self::Sent, text))
+        } else if let Some(text) = result.strip_prefix(b"deferred (") {
+            Some((Self::Deferred, text))
+        } else {
+            result.strip_prefix(b"bounced (").map(|text| (Self::Bounced, text))
+        }
+    }
+
     fn parse(word: &[u8]) -> Option<Self> {
         match word {
             b"sent" => Some(Self::Sent),
@@ -66,6 +78,33 @@ impl<'a> Status<'a> {
     /// The record whose first address begins at the start of `fields`.
     #[inline]
     pub(super) fn parse(fields: &'a [u8]) -> Result<Self, Why> {
+        Self::usual(fields).map_or_else(|| Self::any(fields), Ok)
+    }
+
+    /// A record in which no field stands that most lack, and nothing that has to be looked at twice.
+    #[inline]
+    fn usual(fields: &'a [u8]) -> Option<Self> {
+        let (address, rest) = fields.split_at_checked(scan::find(fields, b'>')?)?;
+        let rest = rest.strip_prefix(b">, relay=").filter(|_| !address.starts_with(b"\""))?;
+        let (relay, rest) = peer::name_and_address(rest)?;
+        let rest = rest.strip_prefix(b":25, delay=")?;
+        let (delay, rest) = rest.split_at_checked(scan::find(rest, b',')?)?;
+        let delays = rest.strip_prefix(b", delays=")?;
+        let rest = delays.get(scan::find(delays, b',')?..)?.strip_prefix(b", dsn=")?;
+        let (dsn, length) = EnhancedStatusCode::parse(rest)?;
+        let (word, text) = Word::usual(rest.get(length..)?.strip_prefix(b", status=")?)?;
+        Some(Self {
+            address,
+            relay,
+            delay_seconds: Some(seconds(delay)?),
+            dsn: Some(dsn),
+            word,
+            text: text.strip_suffix(b")").unwrap_or(text),
+        })
+    }
+
+    /// Any record.
+    fn any(fields: &'a [u8]) -> Result<Self, Why> {
         let cut = fields.len() >= CUT_FROM;
         let early = if cut { Why::Truncated } else { Why::NoStatus };
         let malformed = if cut { Why::Truncated } else { Why::Malformed };
@@ -76,24 +115,19 @@ impl<'a> Status<'a> {
         let rest = rest.strip_prefix(b"relay=").ok_or(Why::Malformed)?;
         let (relay, mut rest) = relay(rest).ok_or(early)?;
         let (mut delay_seconds, mut dsn) = (None, None);
-        let result = if let Some((delay, status, result)) = usual(rest) {
-            (delay_seconds, dsn) = (Some(delay), Some(status));
-            result
-        } else {
-            loop {
-                if let Some(result) = rest.strip_prefix(b"status=") {
-                    break result;
-                }
-                let (next, after) = field(rest).ok_or(early)?;
-                match next {
-                    [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => {
-                        delay_seconds = seconds(value);
-                    }
-                    [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
-                    _ => {}
-                }
-                rest = after;
+        let result = loop {
+            if let Some(result) = rest.strip_prefix(b"status=") {
+                break result;
             }
+            let (next, after) = field(rest).ok_or(early)?;
+            match next {
+                [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => {
+                    delay_seconds = seconds(value);
+                }
+                [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
+                _ => {}
+            }
+            rest = after;
         };
         let (word, text) = match scan::find(result, b' ') {
             Some(end) => result.split_at_checked(end).ok_or(early)?,
@@ -176,18 +210,6 @@ fn quoted(text: &[u8]) -> Option<usize> {
             _ => at += 2,
         }
     }
-}
-
-/// The delay, the status and what follows `status=`, where no other field stands between.
-#[inline]
-fn usual(text: &[u8]) -> Option<(f64, EnhancedStatusCode, &[u8])> {
-    let text = text.strip_prefix(b"delay=")?;
-    let (delay, text) = text.split_at_checked(scan::find(text, b',')?)?;
-    let text = text.strip_prefix(b", delays=")?;
-    let text = text.get(scan::find(text, b',')?..)?.strip_prefix(b", dsn=")?;
-    let (dsn, length) = EnhancedStatusCode::parse(text)?;
-    let result = text.get(length..)?.strip_prefix(b", status=")?;
-    Some((seconds(delay)?, dsn, result))
 }
 
 /// A field and what follows the comma after it.
