@@ -315,7 +315,9 @@ fn replace(kept: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Told about every event that was counted: who answered, what it means, how often.
-type Notice<'n> = dyn FnMut(&Classifier, Option<&str>, Option<Verdict>, u32) + 'n;
+trait Notice: FnMut(&Classifier, Option<&str>, Option<Verdict>, u32) {}
+
+impl<F: FnMut(&Classifier, Option<&str>, Option<Verdict>, u32)> Notice for F {}
 
 /// Turns readings into counts.
 struct Tally<'t> {
@@ -329,7 +331,8 @@ struct Tally<'t> {
 }
 
 impl Tally<'_> {
-    fn count(&mut self, reading: &Reading<'_>, notice: &mut Notice<'_>) {
+    #[inline]
+    fn count(&mut self, reading: &Reading<'_>, notice: &mut impl Notice) {
         match reading {
             Reading::Attempt(attempt) => self.attempt(attempt, notice),
             Reading::HostReply(reply) => self.host_reply(reply, notice),
@@ -340,7 +343,8 @@ impl Tally<'_> {
         }
     }
 
-    fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut Notice<'_>) {
+    #[inline]
+    fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut impl Notice) {
         let provider =
             self.recent.lookup(self.providers, attempt.relay.host, attempt.recipient.domain);
         let times = u64::from(self.times);
@@ -378,13 +382,14 @@ impl Tally<'_> {
         notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
     }
 
-    fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut Notice<'_>) {
+    fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut impl Notice) {
         let provider = self.recent.lookup(self.providers, reply.relay.host, reply.recipient_domain);
         let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
         notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
     }
 
     /// Counts what a remote answered, and what it means if it is no acceptance.
+    #[inline]
     fn answer(
         &mut self,
         provider: ProviderId,
@@ -437,7 +442,7 @@ impl Tally<'_> {
         }))
     }
 
-    fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut Notice<'_>) {
+    fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut impl Notice) {
         let code = reject.reply.map(|reply| reply.code);
         let verdict = self.classifier.classify(&Refusal {
             provider: ProviderId::OTHER,
@@ -454,7 +459,7 @@ impl Tally<'_> {
     }
 
     /// Settles everyone who still waits under the queue id, or the one whom the line names.
-    fn expiry(&mut self, expiry: &Expiry<'_>, notice: &mut Notice<'_>) {
+    fn expiry(&mut self, expiry: &Expiry<'_>, notice: &mut impl Notice) {
         let verdict = Some(Verdict { reason: Reason::Expired, list: None, rule: None });
         let mut give_up = |ledger: &mut Ledger, classifier: &Classifier, provider: ProviderId| {
             ledger.add(provider, Cell::delivery(Outcome::Expired), 1);
@@ -478,7 +483,7 @@ impl Tally<'_> {
         }
     }
 
-    fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut Notice<'_>) {
+    fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut impl Notice) {
         let provider = self.recent.lookup(self.providers, b"", suspended.recipient.domain);
         self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key, provider);
         notice(self.classifier, Some(self.providers.name(provider)), None, self.times);

@@ -91,12 +91,38 @@ fn search(
     rest.iter().position(|byte| is_it(*byte)).map(|at| lanes.len() * LANE + at)
 }
 
+/// Whether two texts are the same: for short ones, where a call would cost more than a look.
+#[inline]
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    // Two looks, which may see the same bytes.
+    if let (Some(one_ends), Some(other_ends)) = (ends::<16>(one), ends::<16>(other)) {
+        one_ends == other_ends && (one.len() <= 32 || one == other)
+    } else if let (Some(one), Some(other)) = (ends::<8>(one), ends::<8>(other)) {
+        one == other
+    } else {
+        one == other
+    }
+}
+
+#[inline]
+fn ends<const BYTES: usize>(text: &[u8]) -> Option<(&[u8; BYTES], &[u8; BYTES])> {
+    text.first_chunk().zip(text.last_chunk())
+}
+
 /// How many bytes two texts begin with in common.
 #[inline]
 pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
     let ((one_lanes, _), (other_lanes, _)) = (one.as_chunks::<LANE>(), other.as_chunks::<LANE>());
-    let same = one_lanes.iter().zip(other_lanes).take_while(|(one, other)| one == other);
-    let whole = same.count() * LANE;
+    for (number, (one, other)) in one_lanes.iter().zip(other_lanes).enumerate() {
+        let same = u8x16::new(*one).simd_eq(u8x16::new(*other)).to_bitmask();
+        if same != (1 << LANE) - 1 {
+            return number * LANE + same.trailing_ones() as usize;
+        }
+    }
+    let whole = one_lanes.len().min(other_lanes.len()) * LANE;
     let one = one.get(whole..).unwrap_or_default().iter();
     let other = other.get(whole..).unwrap_or_default().iter();
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
@@ -210,6 +236,9 @@ mod tests {
             let (one, other) = (format!("{same}{one}"), format!("{same}{other}"));
             let expected = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
             prop_assert_eq!(common_length(one.as_bytes(), other.as_bytes()), expected);
+            for other in [&other, &one, &same] {
+                prop_assert_eq!(super::same(one.as_bytes(), other.as_bytes()), one == *other);
+            }
         }
 
         #[test]

@@ -157,10 +157,8 @@ impl Delay {
     /// and as the longest.
     pub(super) fn observe(&mut self, seconds: f64, times: u64) {
         let seconds = if seconds.is_finite() { seconds.clamp(0.0, 1e9) } else { 0.0 };
-        let bucket = DELAY_BUCKETS_SECONDS
-            .iter()
-            .position(|bound| seconds <= f64::from(*bound))
-            .unwrap_or(DELAY_BUCKETS_SECONDS.len());
+        let bounds = DELAY_BUCKETS_SECONDS.map(f64::from);
+        let bucket = bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len());
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += times;
         }
@@ -169,7 +167,8 @@ impl Delay {
             clippy::cast_sign_loss,
             reason = "clamped to 0 ..= 1e12"
         )]
-        let milliseconds = (seconds * 1000.0).round() as u64;
+        // Rounded so without a call.
+        let milliseconds = (seconds * 1000.0 + 0.5) as u64;
         self.sum_milliseconds =
             self.sum_milliseconds.saturating_add(milliseconds.saturating_mul(times));
     }

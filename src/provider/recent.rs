@@ -2,6 +2,7 @@
 
 use super::name::sketch;
 use super::{ProviderId, Providers};
+use crate::scan;
 
 /// How many pairs are remembered, two in each set. A power of two.
 const SETS: usize = 1024;
@@ -99,7 +100,8 @@ impl Slot {
         usize::from(self.host_bytes) == host.len()
             && usize::from(self.domain_bytes) == domain.len()
             && self.pair.split_at_checked(host.len()).is_some_and(|(first, rest)| {
-                first == host && rest.get(..domain.len()) == Some(domain)
+                scan::same(first, host)
+                    && rest.get(..domain.len()).is_some_and(|rest| scan::same(rest, domain))
             })
     }
 }

@@ -265,17 +265,15 @@ impl Normaliser {
 
     /// Takes the chunk, bytes up to a separator, that begins at `start`; returns where to go on.
     fn odd_chunk(&mut self, words: &Vocabulary, text: &[u8], start: usize) -> usize {
+        let rest = text.get(start..).unwrap_or_default();
         let mut kinds = 0;
-        let mut end = start;
-        while let Some(&byte) = text.get(end) {
-            let kind = class(byte);
-            if kind & SEPARATOR != 0 {
-                break;
-            }
+        let ends = |byte: &u8| {
+            let kind = class(*byte);
             kinds |= kind;
-            end += 1;
-        }
-        self.chunk(words, text, start, end, kinds)
+            kind & SEPARATOR != 0
+        };
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        self.chunk(words, text, start, start + length, kinds)
     }
 
     /// Takes a chunk that is more than a word; returns where to go on.

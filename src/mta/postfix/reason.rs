@@ -2,6 +2,7 @@
 //! `smtp/smtp_proto.c`, `smtp/smtp_connect.c`, `smtp/smtp_addr.c`).
 
 use crate::attempt::{Answer, NoReply, Phase, Relay};
+use crate::scan;
 
 use super::peer;
 use super::reply::{self, Decided};
@@ -80,7 +81,7 @@ fn said(text: &[u8], decided: Decided) -> Option<Reason<'_>> {
 /// the line was cut.
 fn in_reply_to(text: &[u8]) -> (&[u8], Option<Phase>) {
     if text.ends_with(b")")
-        && let Some(open) = memchr::memrchr(b'(', text)
+        && let Some(open) = scan::find_last(text, b'(')
         && let Some(command) = text.get(open..).and_then(|end| end.strip_prefix(b"(in reply to "))
     {
         let reply = text.get(..open).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! A server's reply as Postfix logs it: the lines of a longer one are joined by a space, and each
 //! keeps its code.
 
+use crate::scan;
 use crate::smtp::{EnhancedStatusCode, Reply, ReplyCode};
 
 /// What the rest of the line tells about a reply.
@@ -56,7 +57,7 @@ fn last_line(text: &[u8], class: Option<u8>) -> &[u8] {
     // The place after the last line that was seen, and the first line after that with a code of its
     // own, should no last line with the same code come.
     let (mut at, mut other) = (4, None);
-    while let Some(space) = text.get(at..).and_then(|rest| memchr::memchr(b' ', rest)) {
+    while let Some(space) = text.get(at..).and_then(|rest| scan::find(rest, b' ')) {
         at += space + 1;
         let line = text.get(at..).unwrap_or_default();
         if !line.first().is_some_and(u8::is_ascii_digit) {

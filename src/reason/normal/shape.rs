@@ -1,5 +1,6 @@
 //! What a run of bytes looks like: an address, a host, a URL, words.
 
+use crate::scan;
 use crate::smtp::ReplyCode;
 
 pub(super) const SEPARATOR: u16 = 1;
@@ -342,9 +343,12 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
 /// Undoes what an MTA did to the bytes: `\n`, octal escapes, HTML entities, qmail's underscores.
 /// False, with nothing written, where there is nothing to undo.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let underscored = memchr::memchr(b' ', text).is_none() && memchr::memchr(b'_', text).is_some();
+    let underscored = scan::find(text, b' ').is_none() && scan::has(text, b'_');
+    if !underscored && scan::find2(text, b'\\', b'&').is_none() {
+        return false;
+    }
     let entity = memchr::memchr_iter(b'&', text).any(|at| entity(text, at).is_some());
-    if !underscored && !entity && memchr::memchr(b'\\', text).is_none() {
+    if !underscored && !entity && !scan::has(text, b'\\') {
         return false;
     }
     out.clear();
