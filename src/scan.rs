@@ -81,14 +81,16 @@ fn search(
     in_lane: impl Fn(u8x16) -> u8x16,
     is_it: impl Fn(u8) -> bool,
 ) -> Option<usize> {
-    let (lanes, rest) = text.as_chunks::<LANE>();
-    for (number, lane) in lanes.iter().enumerate() {
+    let mut rest = text;
+    while let Some((lane, after)) = rest.split_first_chunk::<LANE>() {
         let found = in_lane(u8x16::new(*lane)).to_bitmask();
         if found != 0 {
-            return Some(number * LANE + found.trailing_zeros() as usize);
+            return Some(text.len() - rest.len() + found.trailing_zeros() as usize);
         }
+        rest = after;
     }
-    rest.iter().position(|byte| is_it(*byte)).map(|at| lanes.len() * LANE + at)
+    let at = rest.iter().position(|byte| is_it(*byte))?;
+    Some(text.len() - rest.len() + at)
 }
 
 /// Whether two texts are the same: for short ones, where a call would cost more than a look.

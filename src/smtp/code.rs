@@ -31,6 +31,7 @@ impl ReplyCode {
     /// assert_eq!(ReplyCode::parse(b"999 what"), None);
     /// assert_eq!(ReplyCode::parse(b"55"), None);
     /// ```
+    #[inline]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let &[a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = text else { return None };
         let digit = |byte: u8| u16::from(byte - b'0');

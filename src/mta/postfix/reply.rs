@@ -19,15 +19,10 @@ pub(super) struct Decided {
 /// them, and not every server cares).
 #[inline]
 pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
-    let first = code(text)?;
-    let reply = if text.get(3) == Some(&b'-') {
-        let last = last_line(text, decided.class);
-        let code = code(last).unwrap_or(first);
-        let enhanced = Reply::with_code(code, last).enhanced;
-        let reply = Reply::with_code(code, text);
-        Reply { enhanced: reply.enhanced.or(enhanced), ..reply }
-    } else {
-        Reply::with_rest(first, text.get(3..).unwrap_or_default(), text)
+    let code = code(text)?;
+    let reply = match text.get(3..).unwrap_or_default() {
+        [b'-', ..] => of_lines(code, text, decided.class),
+        after => Reply::with_rest(code, after, text),
     };
     if reply.enhanced.is_some() {
         return Some(reply);
@@ -38,7 +33,17 @@ pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
     Some(Reply { enhanced: decided.dsn.filter(|dsn| fits(dsn) && real(dsn)), ..reply })
 }
 
+/// A reply of several lines, whose first one has that code.
+fn of_lines(first: ReplyCode, text: &[u8], class: Option<u8>) -> Reply<'_> {
+    let last = last_line(text, class);
+    let code = code(last).unwrap_or(first);
+    let enhanced = Reply::with_code(code, last).enhanced;
+    let reply = Reply::with_code(code, text);
+    Reply { enhanced: reply.enhanced.or(enhanced), ..reply }
+}
+
 /// The code at the start of `text`, where nothing but the text of a reply may follow it.
+#[inline]
 fn code(text: &[u8]) -> Option<ReplyCode> {
     matches!(text.get(3), None | Some(b' ' | b'-')).then(|| ReplyCode::parse(text)).flatten()
 }
