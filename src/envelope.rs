@@ -108,14 +108,16 @@ impl Unwrapper {
             return Glance::Skimmed;
         }
         self.usual(line, rest, tag.program(rest), pid, message)
+            .map_or(Glance::Unusual, Glance::Record)
     }
 
     /// The time stamp of a line that was just skimmed over.
     pub(crate) fn stamp<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        self.shape.stamp(line)
+        self.shape.stamp(line).unwrap_or_default()
     }
 
-    /// The record in a line whose head and host are like the last one's.
+    /// The record in a line whose head and host are like the last one's, if nothing else stands
+    /// around its message.
     #[inline]
     fn usual<'a>(
         &self,
@@ -124,15 +126,15 @@ impl Unwrapper {
         program: &'a [u8],
         pid: &'a [u8],
         message: &'a [u8],
-    ) -> Glance<'a> {
+    ) -> Option<Record<'a>> {
         // What else may stand around a message begins with one of these.
         if matches!(message.first(), Some(b'm' | b'[')) {
-            return Glance::Unusual;
+            return None;
         }
-        let (stamp, host) = (self.shape.stamp(line), self.host.known());
-        let end = (line.len() - rest.len()).saturating_sub(1);
-        let host = line.get(end.saturating_sub(host)..end).unwrap_or_default();
-        Glance::Record(Record { stamp, host, program, pid, message, repeat: 1 })
+        let stamp = self.shape.stamp(line)?;
+        let end = line.len().checked_sub(rest.len() + 1)?;
+        let host = line.get(end.checked_sub(self.host.known())?..end)?;
+        Some(Record { stamp, host, program, pid, message, repeat: 1 })
     }
 
     /// What follows head and host, where these have the remembered shape but other bytes: mostly
@@ -167,7 +169,7 @@ impl Unwrapper {
     /// The record of a line whose head has the remembered shape, if the rest of its header is
     /// whole.
     fn cut<'a>(&mut self, line: &'a [u8]) -> Option<Record<'a>> {
-        let stamp = tag::not_nil(self.shape.stamp(line));
+        let stamp = tag::not_nil(self.shape.stamp(line)?);
         let family = self.shape.family();
         let rest = self.shape.rest(line)?;
         if self.host.skip(rest).is_none() {

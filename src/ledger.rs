@@ -189,10 +189,18 @@ impl Ledger {
     }
 
     /// Adds one delivered message's delay, from arrival to acceptance.
+    #[inline]
     pub fn add_delay(&mut self, provider: ProviderId, seconds: f64, times: u64) {
-        let room = self.series < self.series_max;
-        let known = self.rows.get(provider.index()).is_some_and(|row| row.delay().is_some());
-        let provider = if known || room {
+        match self.rows.get_mut(provider.index()).and_then(Row::delay_mut) {
+            Some(delay) => delay.observe(seconds, times),
+            None => self.add_first_delay(provider, seconds, times),
+        }
+    }
+
+    /// The first delay of a provider.
+    #[cold]
+    fn add_first_delay(&mut self, provider: ProviderId, seconds: f64, times: u64) {
+        let provider = if self.series < self.series_max {
             provider
         } else {
             self.folded += times;

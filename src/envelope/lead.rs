@@ -13,11 +13,13 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// Remembers these bytes.
+    /// Remembers these bytes, or nothing if they are too many.
+    #[inline]
     pub(super) fn learn(&mut self, lead: &[u8]) {
-        *self = words::masked(lead)
-            .map(|(words, whole)| Self { words, whole, length: lead.len() })
-            .unwrap_or_default();
+        match words::masked(lead) {
+            Some((words, whole)) => *self = Self { words, whole, length: lead.len() },
+            None => self.length = 0,
+        }
     }
 
     /// What follows them, if the line begins with them.

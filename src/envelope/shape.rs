@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use wide::u8x16;
+
 use super::Family;
 use super::head::{Head, LENGTH_MAX};
 
 /// How many bytes are compared at once.
-const LANE: usize = size_of::<u128>();
+const LANE: usize = size_of::<u8x16>();
 
 /// The bytes of a head: those that must be the same in another line for it to be read in the same
 /// way, and those that may be any digit.
@@ -20,15 +22,14 @@ pub(super) struct Shape {
     family: Family,
 }
 
-/// Sixteen bytes of a head, the first one lowest.
+/// Sixteen bytes of a head.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// What they were in the last line.
-    bytes: u128,
-    /// All ones in the bytes that belong to the head.
-    head: u128,
+    bytes: u8x16,
+    /// All ones in the bytes that must be these.
+    same: u8x16,
     /// All ones in the bytes that may be any digit.
-    digits: u128,
+    digits: u8x16,
 }
 
 impl Shape {
@@ -42,34 +43,38 @@ impl Shape {
             family: head.family,
         };
         for (at, byte) in line.iter().take(head.length).enumerate() {
-            let Some(bytes) = self.lanes.get_mut(at / LANE) else { return };
-            let place = at % LANE * 8;
-            bytes.bytes |= u128::from(*byte) << place;
-            bytes.head |= 0xff << place;
-            if head.digits >> at & 1 == 1 {
-                bytes.digits |= 0xff << place;
-            }
+            let Some(part) = self.lanes.get_mut(at / LANE) else { return };
+            let whole = if head.digits >> at & 1 == 1 { &mut part.digits } else { &mut part.same };
+            let put = |bytes: &mut u8x16, byte| {
+                if let Some(place) = bytes.as_mut_array().get_mut(at % LANE) {
+                    *place = byte;
+                }
+            };
+            put(whole, u8::MAX);
+            put(&mut part.bytes, *byte);
         }
     }
 
     /// Whether the head of `line` has this shape. A line that ends right after its head is not
     /// compared.
     #[inline]
-    pub(super) fn fits(&mut self, line: &[u8]) -> bool {
+    pub(super) fn fits(&self, line: &[u8]) -> bool {
         let (chunks, _) = line.as_chunks::<LANE>();
-        let (Some(chunks), Some(lanes)) =
-            (chunks.get(..self.used), self.lanes.get_mut(..self.used))
+        let (Some(chunks), Some(lanes)) = (chunks.get(..self.used), self.lanes.get(..self.used))
         else {
             return false;
         };
-        lanes.iter_mut().zip(chunks).all(|(lane, chunk)| lane.fits(u128::from_le_bytes(*chunk)))
-            && self.used > 0
+        let wrong = lanes
+            .iter()
+            .zip(chunks)
+            .fold(u8x16::ZERO, |wrong, (lane, chunk)| wrong | lane.wrong(u8x16::new(*chunk)));
+        wrong == u8x16::ZERO && self.used > 0
     }
 
     /// The time stamp of a line of this shape.
     #[inline]
-    pub(super) fn stamp<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        line.get(self.stamp.start..self.stamp.end).unwrap_or_default()
+    pub(super) fn stamp<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        line.get(self.stamp.start..self.stamp.end)
     }
 
     /// What follows the head in a line of this shape.
@@ -86,31 +91,13 @@ impl Shape {
 }
 
 impl Lane {
-    /// Whether these bytes may stand in this place; if so they are remembered, for the next line is
-    /// mostly of the same second.
+    /// Not 0 in the bytes that may not stand in their place.
     #[inline]
-    fn fits(&mut self, found: u128) -> bool {
-        let other = (found ^ self.bytes) & self.head;
-        if other == 0 {
-            return true;
-        }
-        let fits = other & !self.digits == 0 && are_digits(found & self.digits, self.digits);
-        if fits {
-            self.bytes = found;
-        }
-        fits
+    fn wrong(&self, found: u8x16) -> u8x16 {
+        let digit = found - u8x16::splat(b'0');
+        let beyond = digit ^ digit.min(u8x16::splat(9));
+        (found ^ self.bytes) & self.same | beyond & self.digits
     }
-}
-
-/// Whether the bytes are digits where `places` has ones. The others are 0.
-#[inline]
-fn are_digits(bytes: u128, places: u128) -> bool {
-    const ONES: u128 = u128::MAX / 0xff;
-    let high = (ONES * 0xf0) & places;
-    let digit = (ONES * 0x30) & places;
-    // From 0x3a on six more make the upper half another. Nothing is carried to the next byte, for
-    // the upper half was looked at before.
-    bytes & high == digit && (bytes + ((ONES * 6) & places)) & high == digit
 }
 
 #[cfg(test)]
@@ -121,14 +108,16 @@ mod tests {
     fn only_digits_are_digits() {
         for byte in 0..=u8::MAX {
             for place in 0..LANE {
-                let bytes = u128::from(byte) << (place * 8);
-                let found = are_digits(bytes, 0xff << (place * 8));
-                assert_eq!(found, byte.is_ascii_digit(), "{byte:#x}");
+                let mut lane =
+                    Lane { bytes: u8x16::splat(b'x'), same: u8x16::MAX, ..Lane::default() };
+                let mut found = lane.bytes;
+                lane.same.as_mut_array()[place] = 0;
+                lane.digits.as_mut_array()[place] = u8::MAX;
+                found.as_mut_array()[place] = byte;
+                assert_eq!(lane.wrong(found) == u8x16::ZERO, byte.is_ascii_digit(), "{byte:#x}");
+                found.as_mut_array()[(place + 1) % LANE] = b'1';
+                assert!(lane.wrong(found) != u8x16::ZERO, "only there");
             }
         }
-        let places = u128::from_le_bytes([0xff; LANE]);
-        assert!(are_digits(u128::from_le_bytes(*b"0123456789012345"), places));
-        assert!(!are_digits(u128::from_le_bytes(*b"01234567890123:5"), places));
-        assert!(!are_digits(u128::from_le_bytes(*b"0123456789\xff12345"), places));
     }
 }

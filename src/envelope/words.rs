@@ -21,7 +21,11 @@ fn of(bytes: &[u8; BYTES]) -> Words {
 }
 
 /// A text, and all ones where it has bytes; `None` if it is longer.
+#[inline]
 pub(super) fn masked(text: &[u8]) -> Option<(Words, Words)> {
+    if text.len() > BYTES {
+        return None;
+    }
     let (mut bytes, mut whole) = ([0; BYTES], [0; BYTES]);
     bytes.get_mut(..text.len())?.copy_from_slice(text);
     whole.get_mut(..text.len())?.fill(u8::MAX);

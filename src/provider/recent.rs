@@ -60,15 +60,27 @@ impl Recent {
         if newer.is(relay_host, recipient_domain) {
             return newer.provider;
         }
-        if older.is(relay_host, recipient_domain) {
-            return older.provider;
-        }
-        let provider = providers.lookup(relay_host, recipient_domain);
-        if let Some(slot) = Slot::new(relay_host, recipient_domain, provider) {
-            *older = std::mem::replace(newer, slot);
-        }
-        provider
+        look_further(newer, older, providers, relay_host, recipient_domain)
     }
+}
+
+/// What is known of a pair that is not the newer one of its set.
+#[inline(never)]
+fn look_further(
+    newer: &mut Slot,
+    older: &mut Slot,
+    providers: &Providers,
+    relay_host: &[u8],
+    recipient_domain: &[u8],
+) -> ProviderId {
+    if older.is(relay_host, recipient_domain) {
+        return older.provider;
+    }
+    let provider = providers.lookup(relay_host, recipient_domain);
+    if let Some(slot) = Slot::new(relay_host, recipient_domain, provider) {
+        *older = std::mem::replace(newer, slot);
+    }
+    provider
 }
 
 /// The set of a pair.

@@ -344,7 +344,7 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
 /// False, with nothing written, where there is nothing to undo.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> bool {
     let underscored = scan::find(text, b' ').is_none() && scan::has(text, b'_');
-    if !underscored && scan::find2(text, b'\\', b'&').is_none() {
+    if !underscored && memchr::memchr2(b'\\', b'&', text).is_none() {
         return false;
     }
     let entity = memchr::memchr_iter(b'&', text).any(|at| entity(text, at).is_some());
