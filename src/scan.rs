@@ -52,6 +52,26 @@ pub(crate) fn find_last(text: &[u8], byte: u8) -> Option<usize> {
     rest.iter().rposition(|other| *other == byte)
 }
 
+/// Where `one` stands first with `two` right behind it.
+#[inline]
+pub(crate) fn find_pair(text: &[u8], one: u8, two: u8) -> Option<usize> {
+    let (first, second) = (u8x16::splat(one), u8x16::splat(two));
+    let mut rest = text;
+    // Each look sees the first byte of the next one too.
+    while let Some(near) = rest.first_chunk::<{ LANE + 1 }>()
+        && let (Some(here), Some(behind)) = (near.first_chunk(), near.last_chunk())
+    {
+        let pairs = u8x16::new(*here).simd_eq(first) & u8x16::new(*behind).simd_eq(second);
+        let found = pairs.to_bitmask();
+        if found != 0 {
+            return Some(text.len() - rest.len() + found.trailing_zeros() as usize);
+        }
+        rest = rest.get(LANE..)?;
+    }
+    let at = rest.windows(2).position(|pair| pair == [one, two])?;
+    Some(text.len() - rest.len() + at)
+}
+
 /// Where one of two bytes stands first.
 #[inline]
 pub(crate) fn find2(text: &[u8], one: u8, two: u8) -> Option<usize> {
@@ -268,6 +288,8 @@ mod tests {
                 prop_assert_eq!(find_last(text, byte), last);
                 let near = (text.len() >= 16).then(|| find(&text[..16], byte)).flatten();
                 prop_assert_eq!(find_near(text, byte), near);
+                let slow = text.windows(2).position(|pair| pair == [b'a', byte]);
+                prop_assert_eq!(find_pair(text, b'a', byte), slow);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');
                 prop_assert_eq!(find2(text, byte, b'c'), slow);
                 let slow = text.iter().position(|other| [byte, b'c', b'd'].contains(other));

@@ -29,26 +29,19 @@ impl EnhancedStatusCode {
     /// ```
     #[inline]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
+        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
+        let class = class - b'0';
         // Nearly all have one digit each, and nothing that could belong to them behind.
-        if let [b'2' | b'4' | b'5', b'.', b'0'..=b'9', b'.', b'0'..=b'9', rest @ ..] = text
-            && !matches!(rest, [b'0'..=b'9' | b'.', ..])
-            && let [class, _, subject, _, detail, ..] = text
+        if let [subject @ b'0'..=b'9', b'.', detail @ b'0'..=b'9', after @ ..] = rest
+            && !matches!(after, [b'0'..=b'9' | b'.', ..])
         {
-            let digit = |byte: &u8| byte - b'0';
-            let (subject, detail) = (digit(subject).into(), digit(detail).into());
-            return Some((Self { class: digit(class), subject, detail }, 5));
+            let digit = |byte: &u8| u16::from(byte - b'0');
+            return Some((Self { class, subject: digit(subject), detail: digit(detail) }, 5));
         }
-        Self::parse_long(text)
+        Self::parse_long(class, text, rest)
     }
 
-    fn parse_long(text: &[u8]) -> Option<(Self, usize)> {
-        let class = match text.first()? {
-            b'2' => 2,
-            b'4' => 4,
-            b'5' => 5,
-            _ => return None,
-        };
-        let rest = text.get(1..)?.strip_prefix(b".")?;
+    fn parse_long(class: u8, text: &[u8], rest: &[u8]) -> Option<(Self, usize)> {
         let (subject, rest) = digits(rest)?;
         let (detail, rest) = digits(rest.strip_prefix(b".")?)?;
         if matches!(rest, [b'.', next, ..] if next.is_ascii_digit()) {

@@ -59,26 +59,37 @@ fn starts_line(text: &[u8], class: Option<u8>) -> bool {
 /// be found, for the end of a long line is cut.
 fn last_line(text: &[u8], class: Option<u8>) -> &[u8] {
     let Some(prefix) = text.first_chunk::<3>() else { return text };
-    // The place after the last line that was seen, and the first line after that with a code of its
-    // own, should no last line with the same code come.
-    let (mut at, mut other) = (4, None);
-    while let Some(space) = text.get(at..).and_then(|rest| scan::find(rest, b' ')) {
-        at += space + 1;
-        let line = text.get(at..).unwrap_or_default();
-        if !line.first().is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        if line.starts_with(prefix) {
-            match line.get(3) {
-                None | Some(b' ') => return line,
-                Some(b'-') => other = None,
+    let [digit, ..] = prefix;
+    // Behind the last line that was seen.
+    let mut at = 4;
+    let mut rest = text.get(at..).unwrap_or_default();
+    while let Some(space) = scan::find_pair(rest, b' ', *digit) {
+        rest = rest.get(space + 1..).unwrap_or_default();
+        if rest.starts_with(prefix) {
+            match rest.get(3) {
+                None | Some(b' ') => return rest,
+                Some(b'-') => at = text.len() - rest.len(),
                 _ => {}
             }
-        } else if other.is_none() && starts_line(line, class) {
-            other = Some(line);
         }
     }
-    other.unwrap_or(text)
+    line_of_another_code(text, at, *prefix, class).unwrap_or(text)
+}
+
+/// The first line behind `at` that has another code and says that it is the last one.
+fn line_of_another_code(
+    text: &[u8],
+    at: usize,
+    prefix: [u8; 3],
+    class: Option<u8>,
+) -> Option<&[u8]> {
+    let mut rest = text.get(at..)?;
+    loop {
+        rest = rest.get(scan::find(rest, b' ')? + 1..)?;
+        if !rest.starts_with(&prefix) && starts_line(rest, class) {
+            return Some(rest);
+        }
+    }
 }
 
 #[cfg(test)]
