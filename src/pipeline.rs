@@ -138,6 +138,11 @@ impl Pipeline {
         &self.classifier
     }
 
+    /// The rules that were in force, when there is nothing more to count.
+    pub fn into_classifier(self) -> Classifier {
+        self.classifier
+    }
+
     /// The rules in force, to ask them about a refusal that no log line brought.
     pub fn classifier_mut(&mut self) -> &mut Classifier {
         &mut self.classifier

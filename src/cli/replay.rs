@@ -149,12 +149,13 @@ impl Replay {
         Ok(())
     }
 
-    /// Writes what was counted.
-    fn write(&self, output: Output, out: &mut impl Write) -> io::Result<()> {
-        let classifier = self.pipeline.classifier();
-        let metrics = |format| exposition::counts(&self.ledger, classifier.lists(), format);
+    /// Writes what was counted. What was remembered makes room for it.
+    fn write(self, output: Output, out: &mut impl Write) -> io::Result<()> {
+        let Self { pipeline, ledger, .. } = self;
+        let classifier = pipeline.into_classifier();
+        let metrics = |format| exposition::counts(&ledger, classifier.lists(), format);
         match output {
-            Output::Table => table::write(out, &self.ledger, classifier),
+            Output::Table => table::write(out, &ledger, &classifier),
             Output::Metrics => out.write_all(metrics(Format::Text).as_bytes()),
             Output::Openmetrics => out.write_all(metrics(Format::OpenMetrics).as_bytes()),
             Output::Json => Ok(()),

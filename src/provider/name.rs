@@ -126,7 +126,8 @@ impl Names {
         let claim = Claim { owner, rank, weight: pattern.weight() };
         let tail = pattern.name.rsplit_once("*.").map(|(_, tail)| tail);
         let name = tail.unwrap_or(&pattern.name).as_bytes();
-        let alike = self.literals.entry(sketch(name)).or_default();
+        // Hardly any two names are alike.
+        let alike = self.literals.entry(sketch(name)).or_insert_with(|| Vec::with_capacity(1));
         if !alike.iter().any(|literal| literal.name.as_ref() == name) {
             let name = name.into();
             alike.push(Literal { name, exact: None, below: None, wildcards: Vec::new() });

@@ -4,7 +4,7 @@ use aho_corasick::AhoCorasick;
 
 use super::memory::Memory;
 use super::normal::{Normaliser, Vocabulary};
-use super::pattern::{Findings, Literal, Literals, Pattern};
+use super::pattern::{Findings, Literal, Pattern};
 use super::rule::Rule;
 use super::templates::{Template, Templates};
 use super::{ListId, Reason, Refusal, RuleId, Verdict, load};
@@ -41,7 +41,8 @@ pub(super) struct Rules {
     /// For each provider, whether any rule is about it.
     pub(super) has_own: Vec<bool>,
     pub(super) automaton: AhoCorasick,
-    pub(super) literals: Literals,
+    /// How many literals there are.
+    pub(super) literals: usize,
     pub(super) vocabulary: Vocabulary,
     pub(super) list_names: Vec<String>,
     pub(super) lists: Vec<Vec<Pattern>>,
@@ -166,7 +167,7 @@ impl Classifier {
         let says_nothing = !words.iter().any(|byte| byte.is_ascii_lowercase() || *byte >= 0x80);
         let rules = &self.rules;
         self.candidates.fill(0);
-        self.findings.clear(rules.literals.bytes.len());
+        self.findings.clear(rules.literals);
         for found in rules.automaton.find_overlapping_iter(text) {
             let literal = Literal(u16::try_from(found.pattern().as_usize()).unwrap_or(u16::MAX));
             if self.findings.note(literal, found.start(), found.end()) {

@@ -394,7 +394,7 @@ impl<'p> Loader<'p> {
             triggers,
             has_own,
             automaton,
-            literals: self.literals,
+            literals: self.literals.bytes.len(),
             vocabulary: self.vocabulary,
             list_names: self.list_names,
             lists: self.lists,

@@ -25,19 +25,19 @@ const CHOICES_MAX: usize = 256;
 /// A pattern: all chains must be found.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) chains: Vec<Chain>,
+    pub(super) chains: Box<[Chain]>,
 }
 
 /// Terms in this order.
 #[derive(Debug)]
 pub(super) struct Chain {
-    pub(super) terms: Vec<Term>,
+    pub(super) terms: Box<[Term]>,
 }
 
 /// The literals, any of which will do.
 #[derive(Debug)]
 pub(super) struct Term {
-    pub(super) literals: Vec<Literal>,
+    pub(super) literals: Box<[Literal]>,
     /// How far it may stand behind the term before it.
     gap: usize,
 }
@@ -81,12 +81,12 @@ impl Literals {
             for far in chain.split(" .. ") {
                 for (place, near) in far.split(" . ").enumerate() {
                     let gap = if place == 0 { GAP_MAX } else { NEAR_MAX };
-                    terms.push(Term { literals: self.term(near)?, gap });
+                    terms.push(Term { literals: self.term(near)?.into(), gap });
                 }
             }
-            chains.push(Chain { terms });
+            chains.push(Chain { terms: terms.into() });
         }
-        Ok(Pattern { chains })
+        Ok(Pattern { chains: chains.into() })
     }
 
     fn term(&mut self, text: &str) -> Result<Vec<Literal>, String> {
@@ -128,7 +128,7 @@ fn choices(term: &str) -> Result<Vec<String>, String> {
 fn append(texts: &mut Vec<String>, choices: &[&str]) -> Result<(), String> {
     *texts = texts
         .iter()
-        .flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}")))
+        .flat_map(|text| choices.iter().map(move |choice| [text, *choice].concat()))
         .collect();
     if texts.len() > CHOICES_MAX {
         return Err(format!("expected at most {CHOICES_MAX} choices in one term"));
