@@ -119,19 +119,20 @@ pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    // Two looks, which may see the same bytes.
-    if let (Some(one_ends), Some(other_ends)) = (ends::<16>(one), ends::<16>(other)) {
-        one_ends == other_ends && (one.len() <= 32 || one == other)
-    } else if let (Some(one), Some(other)) = (ends::<8>(one), ends::<8>(other)) {
-        one == other
+    // The last look may see bytes that were seen before.
+    if let Some(equal) = equal_ends::<LANE>(one, other) {
+        let (lanes, others) = (one.as_chunks::<LANE>().0, other.as_chunks::<LANE>().0);
+        equal && lanes.iter().zip(others).skip(1).all(|(one, other)| one == other)
     } else {
-        one == other
+        equal_ends::<8>(one, other).unwrap_or_else(|| one == other)
     }
 }
 
+/// Whether two texts begin and end in the same way; `None` where they are shorter than that.
 #[inline]
-fn ends<const BYTES: usize>(text: &[u8]) -> Option<(&[u8; BYTES], &[u8; BYTES])> {
-    text.first_chunk().zip(text.last_chunk())
+fn equal_ends<const BYTES: usize>(one: &[u8], other: &[u8]) -> Option<bool> {
+    let starts = one.first_chunk::<BYTES>()? == other.first_chunk()?;
+    Some(starts & (one.last_chunk::<BYTES>()? == other.last_chunk()?))
 }
 
 /// How many bytes two texts begin with in common.
