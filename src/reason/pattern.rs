@@ -56,7 +56,7 @@ impl Literal {
 #[derive(Debug, Default)]
 pub(super) struct Literals {
     pub(super) bytes: Vec<Vec<u8>>,
-    places: std::collections::BTreeMap<Vec<u8>, Literal>,
+    places: std::collections::HashMap<Vec<u8>, Literal>,
 }
 
 impl Literals {
