@@ -10,6 +10,7 @@
 //! `load.rs` (the table and what is refused in it), `classifier.rs` (the decision).
 
 mod classifier;
+mod familiar;
 mod load;
 mod memory;
 mod normal;

@@ -2,6 +2,7 @@
 
 use aho_corasick::AhoCorasick;
 
+use super::familiar::Familiar;
 use super::memory::Memory;
 use super::normal::{Normaliser, Vocabulary};
 use super::pattern::{Findings, Literal, Pattern};
@@ -21,6 +22,7 @@ pub struct Classifier {
     findings: Findings,
     /// One bit for each rule whose words may be there.
     candidates: Vec<u64>,
+    familiar: Familiar,
     key: Vec<u8>,
     known: Memory,
     /// Apart, so that a flood of texts that no rule knows cannot push out the known ones.
@@ -87,6 +89,7 @@ impl Classifier {
             rules,
             normaliser: Normaliser::default(),
             findings: Findings::default(),
+            familiar: Familiar::default(),
             key: Vec::new(),
             known: Memory::new(KNOWN_BITS),
             unknown: Memory::new(UNKNOWN_BITS),
@@ -97,19 +100,37 @@ impl Classifier {
 
     /// Forgets what was decided before. Verdicts stay what they are; only the next ones cost more.
     pub fn forget(&mut self) {
+        self.familiar = Familiar::default();
         self.known = Memory::new(KNOWN_BITS);
         self.unknown = Memory::new(UNKNOWN_BITS);
     }
 
     /// What this refusal means. Total, and linear in the length of the text.
     pub fn classify(&mut self, refusal: &Refusal<'_>) -> Verdict {
+        let mut refusal = *refusal;
+        if !self.rules.has_own.get(refusal.provider.index()).copied().unwrap_or(false) {
+            refusal.provider = ProviderId::OTHER;
+        }
+        let vocabulary = &self.rules.vocabulary;
+        if self.uses_memory
+            && let Some(verdict) = self.familiar.find(&mut self.normaliser, vocabulary, &refusal)
+        {
+            return verdict;
+        }
+        let verdict = self.classify_anew(&refusal);
+        // Those that no rule knows are counted by their normal forms, which have to be made.
+        if verdict.reason != Reason::Unclassified {
+            self.familiar.learn(&self.normaliser, &refusal, verdict);
+        }
+        verdict
+    }
+
+    /// What a refusal means that is not familiar.
+    fn classify_anew(&mut self, refusal: &Refusal<'_>) -> Verdict {
         self.normaliser.take(&self.rules.vocabulary, refusal.code, refusal.text);
         let mut refusal = *refusal;
         if refusal.enhanced.is_none_or(|enhanced| enhanced.subject == 0) {
             refusal.enhanced = self.normaliser.enhanced().or(refusal.enhanced);
-        }
-        if !self.rules.has_own.get(refusal.provider.index()).copied().unwrap_or(false) {
-            refusal.provider = ProviderId::OTHER;
         }
         self.set_key(&refusal);
         let hash = Memory::hash(&self.key);

@@ -21,15 +21,13 @@
 
 mod fold;
 mod shape;
-mod trace;
 mod vocabulary;
 
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
 use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
 
-use trace::{Step, Traces};
-
 pub(super) use fold::fold;
+pub(super) use shape::is_plain;
 pub(super) use vocabulary::Vocabulary;
 
 /// How many bytes of a reply count. Longer than any log keeps of a reply that means something.
@@ -61,7 +59,27 @@ pub(super) struct Normaliser {
     code: Option<ReplyCode>,
     /// How many bytes of the text were read, where that is more than it seems.
     read: usize,
-    traces: Traces,
+    steps: Vec<Step>,
+    /// Whether the text was read as it was.
+    plainly: bool,
+}
+
+/// What there was when all bytes before a space, or the end of the text, had been read.
+///
+/// Hardly anything looks across a space, and what does is noted. So the normal form up to a step
+/// hangs on nothing but the bytes that were read for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Where the space stands.
+    pub(super) at: usize,
+    /// How many bytes were read so far, the space among them.
+    pub(super) read: usize,
+    /// How long the normal form was, without the words of the URLs.
+    pub(super) normal: usize,
+    /// How long the words of the URLs were.
+    pub(super) urls: usize,
+    /// The enhanced code that had been found.
+    pub(super) enhanced: Option<EnhancedStatusCode>,
 }
 
 impl Normaliser {
@@ -75,20 +93,28 @@ impl Normaliser {
         self.enhanced
     }
 
+    /// How the normal form of the last text grew, from left to right, the last step at its end.
+    /// `None` where the text was not read as it was: it had escapes or a frame, or was too long.
+    pub(super) fn steps(&self) -> Option<&[Step]> {
+        self.plainly.then_some(&self.steps)
+    }
+
     /// Takes in a reply text. The vocabulary must be the same in every call.
     pub(super) fn take(&mut self, words: &Vocabulary, code: Option<ReplyCode>, text: &[u8]) {
         self.text.clear();
         self.urls.clear();
+        self.steps.clear();
         self.text.push(b' ');
         self.enhanced = None;
+        self.read = 0;
         self.code = code;
-        let text = text.get(..TEXT_MAX).unwrap_or(text);
+        let near = text.get(..TEXT_MAX).unwrap_or(text);
         let mut plain = std::mem::take(&mut self.plain);
-        if shape::unescape(text, &mut plain) {
-            self.traced_chunks(words, shape::without_frame(&plain));
-        } else {
-            self.traced_chunks(words, shape::without_frame(text));
-        }
+        let escaped = shape::unescape(near, &mut plain);
+        let inside = shape::without_frame(if escaped { &plain } else { near });
+        self.plainly = !escaped && inside.len() == text.len();
+        let at = self.skip_codes(inside);
+        self.chunks(words, inside, at);
         self.plain = plain;
         if !self.urls.is_empty() {
             self.text.extend_from_slice(b"\n ");
@@ -96,48 +122,41 @@ impl Normaliser {
         }
     }
 
-    /// Goes through the text from where it parts from one seen before.
-    fn traced_chunks(&mut self, words: &Vocabulary, text: &[u8]) {
+    /// Goes on with a text, as it is, from `at` to its end. Where it begins, what was before it had
+    /// this normal form, the words of the URLs apart, and this enhanced code. The last step, the
+    /// normal form and the words of the URLs at the end of `text`.
+    pub(super) fn resume(
+        &mut self,
+        words: &Vocabulary,
+        code: Option<ReplyCode>,
+        (normal, urls, enhanced): (&[u8], &[u8], Option<EnhancedStatusCode>),
+        (text, at): (&[u8], usize),
+    ) -> (Step, &[u8], &[u8]) {
+        self.text.clear();
+        self.text.extend_from_slice(normal);
+        self.urls.clear();
+        self.urls.extend_from_slice(urls);
+        self.steps.clear();
+        self.enhanced = enhanced;
         self.read = 0;
-        let mut traces = std::mem::take(&mut self.traces);
-        if let Some(trace) = traces.of(text) {
-            let at = match trace.resume(self.code, text) {
-                Some(step) => {
-                    let (normal, urls) = trace.forms();
-                    self.text.clear();
-                    self.text.extend_from_slice(normal);
-                    self.urls.extend_from_slice(urls);
-                    self.enhanced = step.enhanced;
-                    self.read = step.read;
-                    // The space is not told again.
-                    step.at + 1
-                }
-                None => self.skip_codes(text),
-            };
-            self.chunks(words, text, at, |step| trace.step(step));
-            trace.arrive(&self.text, &self.urls);
-        } else {
-            let at = self.skip_codes(text);
-            self.chunks(words, text, at, |_| ());
-        }
-        self.traces = traces;
+        self.code = code;
+        self.chunks(words, text, at);
+        (self.step(text.len()), &self.text, &self.urls)
+    }
+
+    /// What there is now that all bytes before `at` have been read.
+    fn step(&self, at: usize) -> Step {
+        let (normal, urls) = (self.text.len(), self.urls.len());
+        Step { at, read: self.read.max(at + 1), normal, urls, enhanced: self.enhanced }
     }
 
     /// Goes through the text from `at` on: runs of plain words at once, everything else chunk by
-    /// chunk. Tells of each space between them.
-    fn chunks(
-        &mut self,
-        words: &Vocabulary,
-        text: &[u8],
-        mut at: usize,
-        mut tell: impl FnMut(Step),
-    ) {
+    /// chunk. Notes a step at each space between them, and at the end.
+    fn chunks(&mut self, words: &Vocabulary, text: &[u8], mut at: usize) {
         while let Some(&byte) = text.get(at) {
             if class(byte) & SEPARATOR != 0 {
                 if byte == b' ' {
-                    let (normal, urls) = (self.text.len(), self.urls.len());
-                    let read = self.read.max(at + 1);
-                    tell(Step { at, read, normal, urls, enhanced: self.enhanced });
+                    self.steps.push(self.step(at));
                 }
                 if byte == b'<' && text.get(at + 1) == Some(&b'>') {
                     self.mask(b"NULL");
@@ -163,6 +182,7 @@ impl Normaliser {
             self.lower(text.get(at..last_word).unwrap_or_default());
             at = self.odd_chunk(words, text, last_word);
         }
+        self.steps.push(self.step(text.len()));
     }
 
     /// Takes in the codes that the text begins with; returns where the words begin.
@@ -492,8 +512,6 @@ fn push_piece(words: &Vocabulary, piece: &[u8], out: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn vocabulary() -> Vocabulary {
@@ -511,35 +529,6 @@ mod tests {
         normaliser.take(&vocabulary(), ReplyCode::parse(text.as_bytes()), text.as_bytes());
         String::from_utf8_lossy(normaliser.text()).into_owned()
     }
-
-    proptest! {
-        #[test]
-        fn what_was_read_before_changes_nothing(
-            texts in prop::collection::vec(("[45]50[ -]", prop::collection::vec(PIECE, 0..24)), 2..8),
-            keep in prop::collection::vec(0usize..24, 8),
-        ) {
-            let words = vocabulary();
-            let mut normaliser = Normaliser::default();
-            let mut before: Vec<String> = Vec::new();
-            for ((code, pieces), keep) in texts.into_iter().zip(keep) {
-                // As a reply that begins like the one before it.
-                before.truncate(keep);
-                before.extend(pieces);
-                let text = format!("{code}5.1.1 The mail {}", before.concat()).into_bytes();
-                let code = ReplyCode::parse(&text);
-                let mut fresh = Normaliser::default();
-                normaliser.take(&words, code, &text);
-                fresh.take(&words, code, &text);
-                prop_assert_eq!(normaliser.text(), fresh.text());
-                prop_assert_eq!(normaliser.enhanced(), fresh.enhanced());
-            }
-        }
-    }
-
-    /// What replies are made of.
-    const PIECE: &str = "Words of mail |is full. |<|>|<>| |   |\\.|user@example\\.com|https://example\\.com/a\\?p=NoSuch|\
-        192\\.0\\.2\\.1|\\[2001:db8::1\\]|mx\\.example\\.net|zen\\.spamhaus\\.org|550|550-5\\.7\\.1|5\\.2\\.2|\
-        end550 5\\.1\\.1|S3150|[a-f0-9]{4,20}|aB|eMail|e-mail|doesn't|_|/|:|&lt;|é|\\(|\\)";
 
     #[test]
     fn the_lines_of_a_reply_come_together_however_the_mta_joined_them() {

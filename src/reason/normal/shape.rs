@@ -340,10 +340,22 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
     }
 }
 
+/// Whether it is the reply and nothing else, as the server sent it.
+pub(in crate::reason) fn is_plain(text: &[u8]) -> bool {
+    !is_underscored(text)
+        && memchr::memchr2(b'\\', b'&', text).is_none()
+        && without_frame(text).len() == text.len()
+}
+
+/// Whether qmail wrote it, which puts underscores for spaces.
+fn is_underscored(text: &[u8]) -> bool {
+    scan::find(text, b' ').is_none() && scan::has(text, b'_')
+}
+
 /// Undoes what an MTA did to the bytes: `\n`, octal escapes, HTML entities, qmail's underscores.
 /// False, with nothing written, where there is nothing to undo.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let underscored = scan::find(text, b' ').is_none() && scan::has(text, b'_');
+    let underscored = is_underscored(text);
     if !underscored && memchr::memchr2(b'\\', b'&', text).is_none() {
         return false;
     }
