@@ -1,8 +1,8 @@
 //! Who still waits in the queue, so that an expiry that names nobody can be counted for them.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::ledger::SourceId;
 use crate::provider::{ProviderId, Providers};
 
-/// How many queue ids are remembered; the one not heard of for longest is forgotten first.
-const MESSAGES_MAX: usize = 32_768;
+/// How many messages one generation holds: what fills a table of 32,768 places.
+const MESSAGES_MAX: usize = 28_672;
 /// How many recipients of one message are remembered.
 const RECIPIENTS_MAX: usize = 1_024;
 
@@ -19,10 +19,68 @@ const RECIPIENTS_MAX: usize = 1_024;
 type Recipients = SmallVec<[(u64, ProviderId); 1]>;
 
 /// The recipients whose last attempt was deferred, by message. Bounded.
-#[derive(Debug)]
+///
+/// When the younger generation is full it takes the place of the older one, which is forgotten: a
+/// message that was not heard of while as many others were. To keep all of them in order would cost
+/// more.
+#[derive(Debug, Default)]
 pub(super) struct Waiting {
-    messages: LruCache<u64, Recipients, BuildHasherDefault<AsIs>>,
+    young: Generation,
+    old: Generation,
     evicted: u64,
+}
+
+/// Messages that were heard of in about the same time.
+#[derive(Debug, Default)]
+struct Generation {
+    messages: HashMap<u64, Recipients, BuildHasherDefault<AsIs>>,
+    noted: Noted,
+}
+
+/// A bit for each name of a message that was noted, by its upper bits. Every delivered message asks,
+/// hardly any ever waited, and this tells most of them at less than the price of a look.
+#[derive(Debug)]
+struct Noted(Box<[u64; Self::WORDS]>);
+
+impl Noted {
+    /// So many that a full generation sets one bit of ten.
+    const WORDS: usize = 4096;
+
+    /// The word of a message, and its bit in it.
+    fn place(message: u64) -> (usize, u64) {
+        #[expect(clippy::cast_possible_truncation, reason = "only the upper bits are left")]
+        let bit = (message >> (u64::BITS - (Self::WORDS * 64).ilog2())) as usize;
+        (bit / 64, 1 << (bit % 64))
+    }
+
+    fn note(&mut self, message: u64) {
+        let (word, bit) = Self::place(message);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Whether the message may have been noted.
+    fn may_hold(&self, message: u64) -> bool {
+        let (word, bit) = Self::place(message);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+impl Default for Noted {
+    fn default() -> Self {
+        Self(Box::new([0; Self::WORDS]))
+    }
+}
+
+impl Generation {
+    fn get_mut(&mut self, message: u64) -> Option<&mut Recipients> {
+        if self.noted.may_hold(message) { self.messages.get_mut(&message) } else { None }
+    }
+
+    fn remove(&mut self, message: u64) -> Option<Recipients> {
+        if self.noted.may_hold(message) { self.messages.remove(&message) } else { None }
+    }
 }
 
 /// Takes a name of a message for the hash that it is.
@@ -47,26 +105,16 @@ impl Hasher for AsIs {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SavedWaiting {
     providers: Vec<String>,
-    /// From the one not heard of for longest: the message, and for each recipient its key and the
-    /// place of its provider in `providers`.
+    /// The older generation first: the message, and for each recipient its key and the place of its
+    /// provider in `providers`.
     messages: Vec<(u64, Vec<(u64, usize)>)>,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        let mut messages = LruCache::unbounded_with_hasher(BuildHasherDefault::default());
-        if let Ok(max) = MESSAGES_MAX.try_into() {
-            messages.resize(max);
-        }
-        Self { messages, evicted: 0 }
-    }
 }
 
 impl Waiting {
     /// The form that is saved, with providers by name.
     pub(super) fn save(&self, providers: &Providers) -> SavedWaiting {
         let mut saved = SavedWaiting::default();
-        for (message, recipients) in self.messages.iter().rev() {
+        for (message, recipients) in self.old.messages.iter().chain(&self.young.messages) {
             let recipients = recipients.iter().map(|(key, provider)| {
                 let name = providers.name(*provider);
                 let known = saved.providers.iter().position(|known| known == name);
@@ -89,13 +137,13 @@ impl Waiting {
                 let name = saved.providers.get(place);
                 (key, name.and_then(|name| providers.id(name)).unwrap_or(ProviderId::OTHER))
             });
-            self.messages.put(message, recipients.collect());
+            *self.hear_of(message) = recipients.collect();
         }
     }
 
     /// Providers have other places in the table that is in force now.
     pub(super) fn adopt(&mut self, place: impl Fn(ProviderId) -> ProviderId) {
-        for (_, recipients) in &mut self.messages {
+        for recipients in self.old.messages.values_mut().chain(self.young.messages.values_mut()) {
             for (_, provider) in recipients {
                 *provider = place(*provider);
             }
@@ -121,11 +169,7 @@ impl Waiting {
         if queue_id.is_empty() {
             return;
         }
-        let message = message(source, queue_id);
-        if self.messages.len() >= MESSAGES_MAX && !self.messages.contains(&message) {
-            self.evicted += 1;
-        }
-        let recipients = self.messages.get_or_insert_mut(message, Recipients::new);
+        let recipients = self.hear_of(message(source, queue_id));
         if let Some((_, provider)) = recipients.iter_mut().find(|(known, _)| *known == key) {
             if newer {
                 *provider = by;
@@ -135,6 +179,18 @@ impl Waiting {
         }
     }
 
+    /// The recipients of a message, which belongs to the younger generation now.
+    fn hear_of(&mut self, message: u64) -> &mut Recipients {
+        let known = self.old.remove(message);
+        let full = self.young.messages.len() >= MESSAGES_MAX;
+        if full && self.young.get_mut(message).is_none() {
+            self.evicted += self.old.messages.len() as u64;
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.noted.note(message);
+        self.young.messages.entry(message).or_insert_with(|| known.unwrap_or_default())
+    }
+
     /// The recipient is done with; who deferred it last.
     pub(super) fn settle(
         &mut self,
@@ -142,23 +198,28 @@ impl Waiting {
         queue_id: &[u8],
         key: u64,
     ) -> Option<ProviderId> {
-        if self.messages.is_empty() || queue_id.is_empty() {
+        let nobody = self.young.messages.is_empty() && self.old.messages.is_empty();
+        if nobody || queue_id.is_empty() {
             return None;
         }
         let message = message(source, queue_id);
-        let recipients = self.messages.peek_mut(&message)?;
-        let at = recipients.iter().position(|(known, _)| *known == key)?;
-        let (_, provider) = recipients.swap_remove(at);
-        if recipients.is_empty() {
-            self.messages.pop(&message);
+        for generation in [&mut self.young, &mut self.old] {
+            let Some(recipients) = generation.get_mut(message) else { continue };
+            let at = recipients.iter().position(|(known, _)| *known == key)?;
+            let (_, provider) = recipients.swap_remove(at);
+            if recipients.is_empty() {
+                generation.remove(message);
+            }
+            return Some(provider);
         }
-        Some(provider)
+        None
     }
 
     /// The message is done with: who deferred each recipient that still waited.
     pub(super) fn settle_all(&mut self, source: SourceId, queue_id: &[u8]) -> Vec<ProviderId> {
-        let recipients = self.messages.pop(&message(source, queue_id)).unwrap_or_default();
-        recipients.into_iter().map(|(_, provider)| provider).collect()
+        let message = message(source, queue_id);
+        let recipients = self.young.remove(message).or_else(|| self.old.remove(message));
+        recipients.unwrap_or_default().into_iter().map(|(_, provider)| provider).collect()
     }
 }
 
@@ -166,4 +227,37 @@ impl Waiting {
 /// every run and on every machine.
 fn message(source: SourceId, queue_id: &[u8]) -> u64 {
     xxh3_64_with_seed(queue_id, source.index() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+
+    /// The queue id of a message of a test.
+    fn id(number: usize) -> Vec<u8> {
+        format!("4dG7{number:X}").into_bytes()
+    }
+
+    #[test]
+    fn whoever_was_heard_of_lately_is_known() {
+        let mut waiting = Waiting::default();
+        let source = Ledger::new(&Providers::builtin(), 1000).source("log");
+        let defer = |waiting: &mut Waiting, number| {
+            waiting.wait(source, &id(number), 7, ProviderId::OTHER);
+        };
+        for number in 0..5 * MESSAGES_MAX {
+            defer(&mut waiting, number);
+            // One that is tried again and again.
+            defer(&mut waiting, 0);
+            let known = waiting.young.messages.len() + waiting.old.messages.len();
+            assert_eq!(known as u64 + waiting.evicted(), number as u64 + 1);
+            assert!(known <= 2 * MESSAGES_MAX);
+        }
+        let mut settle = |number| waiting.settle(source, &id(number), 7).is_some();
+        assert!((4 * MESSAGES_MAX + 1..5 * MESSAGES_MAX).all(&mut settle));
+        assert!(settle(0));
+        assert!(!settle(0));
+        assert!(!(1..2 * MESSAGES_MAX).any(settle));
+    }
 }
