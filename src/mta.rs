@@ -266,6 +266,11 @@ dialects! {
 }
 
 /// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
+pub trait Take: FnMut(Dialect, LineKind, Reading<'_>) {}
+
+impl<T: FnMut(Dialect, LineKind, Reading<'_>) + ?Sized> Take for T {}
+
+/// Anybody who takes readings.
 pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
 
 /// What says at a glance that a line of this program is never counted, where there is such.
@@ -326,7 +331,11 @@ impl Dialects {
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
     #[inline]
-    pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
+    pub fn read(
+        &mut self,
+        record: &Record<'_>,
+        out: &mut impl Take,
+    ) -> (Option<Dialect>, LineKind) {
         // Postfix writes most of the lines that are read, so it is asked first, and alone.
         if self.forced.is_none()
             && let Some(daemon) = postfix::Daemon::of(record.program)

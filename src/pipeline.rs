@@ -14,7 +14,7 @@ use crate::attempt::{
 use crate::envelope::{Container, Glance, Peeled, Record, Unwrapper, leading_stamp};
 use crate::ledger::{Cell, Inbound, Ledger, SourceId};
 use crate::mta::custom::CustomDialects;
-use crate::mta::{self, Dialect, Dialects, LineKind, Out, Reading};
+use crate::mta::{self, Dialect, Dialects, LineKind, Reading, Take};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use crate::scan::Lines;
@@ -214,7 +214,7 @@ impl Pipeline {
     ) {
         let Stream { source, dialects, .. } = stream;
         let record = Record { repeat: 1, ..Record::default() };
-        self.counting(*source, ledger, &record, observer, |out| dialects.finish(out));
+        dialects.finish(&mut self.count(*source, ledger, &record, observer));
     }
 
     /// Takes one line out of its envelopes and reads it.
@@ -265,7 +265,7 @@ impl Pipeline {
         observer: &mut impl Observer,
     ) -> LineKind {
         let (dialect, kind) =
-            self.counting(source, ledger, record, observer, |out| dialects.read(record, out));
+            dialects.read(record, &mut self.count(source, ledger, record, observer));
         if let LineKind::Unreadable(why) = kind {
             observer.observe(&Event {
                 kind,
@@ -282,16 +282,15 @@ impl Pipeline {
         kind
     }
 
-    /// Has `read` hand out readings, and counts each.
+    /// What counts each reading of a record.
     #[inline]
-    fn counting<T>(
-        &mut self,
+    fn count<'p>(
+        &'p mut self,
         source: SourceId,
-        ledger: &mut Ledger,
-        record: &Record<'_>,
-        observer: &mut impl Observer,
-        read: impl FnOnce(&mut Out<'_>) -> T,
-    ) -> T {
+        ledger: &'p mut Ledger,
+        record: &'p Record<'_>,
+        observer: &'p mut impl Observer,
+    ) -> impl Take + 'p {
         let mut tally = Tally {
             providers: &self.providers,
             recent: &mut self.recent,
@@ -301,7 +300,7 @@ impl Pipeline {
             source,
             times: record.repeat.max(1),
         };
-        read(&mut |dialect, kind, reading| {
+        move |dialect: Dialect, kind: LineKind, reading: Reading<'_>| {
             tally.count(&reading, &mut |classifier, provider, verdict, times| {
                 let reading = Some(&reading);
                 let dialect = Some(dialect);
@@ -310,7 +309,7 @@ impl Pipeline {
                     observer.observe(&event);
                 }
             });
-        })
+        }
     }
 }
 

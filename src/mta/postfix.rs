@@ -35,7 +35,7 @@ mod inbound;
 mod recent;
 
 use super::text::{angle, cut};
-use super::{Dialect, LineKind, Out, Reading};
+use super::{Dialect, LineKind, Reading, Take};
 use crate::attempt::{
     Answer, DeliveryAttempt, Expiry, HostReply, NoAttempt, NoReply, Outcome, Recipient, Relay,
 };
@@ -97,7 +97,7 @@ impl Postfix {
         &mut self,
         daemon: Daemon,
         record: &Record<'_>,
-        out: &mut Out<'_>,
+        out: &mut (impl Take + ?Sized),
     ) -> LineKind {
         if daemon == Daemon::Quiet {
             return LineKind::Irrelevant;
@@ -132,7 +132,7 @@ impl Postfix {
         pid: &[u8],
         queue_id: &[u8],
         text: &[u8],
-        out: &mut Out<'_>,
+        out: &mut (impl Take + ?Sized),
     ) -> LineKind {
         if let Some(fields) = text.strip_prefix(b"to=<") {
             return self.delivery(daemon, pid, queue_id, fields, out);
@@ -155,7 +155,7 @@ impl Postfix {
         pid: &[u8],
         queue_id: &[u8],
         fields: &[u8],
-        out: &mut Out<'_>,
+        out: &mut (impl Take + ?Sized),
     ) -> LineKind {
         let before = self.recent.take(pid);
         let status = match Status::parse(fields) {
@@ -212,7 +212,7 @@ impl Postfix {
         pid: &[u8],
         queue_id: &[u8],
         text: &[u8],
-        out: &mut Out<'_>,
+        out: &mut (impl Take + ?Sized),
     ) -> LineKind {
         let Some(reason) = Reason::parse(text, Decided::default()) else {
             return LineKind::Irrelevant;
@@ -245,7 +245,7 @@ impl Postfix {
 
 /// A line of a daemon that talks to no other server: the queue manager, or an agent that delivers
 /// on this machine.
-fn in_house(queue_id: &[u8], text: &[u8], out: &mut Out<'_>) -> LineKind {
+fn in_house(queue_id: &[u8], text: &[u8], out: &mut (impl Take + ?Sized)) -> LineKind {
     if let Some(fields) = text.strip_prefix(b"to=<") {
         let status = match Status::parse(fields) {
             Ok(status) => status,
@@ -272,12 +272,12 @@ fn gives_up(text: &[u8]) -> bool {
         .is_some_and(|text| text.ends_with(b">, status=") || text.ends_with(b">, status=force-"))
 }
 
-fn suspended(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
+fn suspended(kept: NoAttempt<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
     out(Dialect::Postfix, LineKind::Suspended, Reading::Suspended(kept));
     LineKind::Suspended
 }
 
-fn local(kept: NoAttempt<'_>, out: &mut Out<'_>) -> LineKind {
+fn local(kept: NoAttempt<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
     out(Dialect::Postfix, LineKind::Local, Reading::Local(kept));
     LineKind::Local
 }

@@ -3,7 +3,7 @@
 //! (`postscreen/postscreen_smtpd.c`).
 
 use crate::attempt::{InboundReject, Phase};
-use crate::mta::{Dialect, LineKind, Out, Reading, Why};
+use crate::mta::{Dialect, LineKind, Reading, Take, Why};
 use crate::smtp::{CodeClass, EnhancedStatusCode, Reply};
 
 use super::Daemon;
@@ -15,7 +15,7 @@ pub(super) fn read(
     daemon: Daemon,
     queue_id: &[u8],
     text: &[u8],
-    out: &mut Out<'_>,
+    out: &mut (impl Take + ?Sized),
 ) -> Option<LineKind> {
     let queue_id = if queue_id == b"NOQUEUE" { b"" } else { queue_id };
     let found = match text.first() {
@@ -33,7 +33,7 @@ pub(super) fn read(
     })
 }
 
-fn hand_out(reject: InboundReject<'_>, out: &mut Out<'_>) -> LineKind {
+fn hand_out(reject: InboundReject<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
     out(Dialect::Postfix, LineKind::InboundReject, Reading::InboundReject(reject));
     LineKind::InboundReject
 }
