@@ -430,7 +430,7 @@ mod tests {
             for (provider, number, detail, times) in events {
                 let provider = ProviderId(provider);
                 ledger.add(provider, code(number), times);
-                ledger.add_enhanced(provider, EnhancedStatusCode { class: 5, subject: 1, detail }, times);
+                ledger.add_enhanced(provider, EnhancedStatusCode::new(5, 1, detail).unwrap(), times);
                 total += times;
                 enhanced += times;
             }

@@ -215,9 +215,9 @@ impl Reader<'_> {
     fn check_vendor(&self, catalogue: &Catalogue, rows: &[VendorRow]) -> Result<(), Error> {
         for (row, made) in rows.iter().zip(&catalogue.vendor) {
             for provider in &made.code.providers {
-                let enhanced = made.enhanced.iter().map(|pattern| {
-                    let example = pattern.example();
-                    (example.to_string(), catalogue.enhanced_at(provider, example))
+                let enhanced = made.enhanced.iter().filter_map(|pattern| {
+                    let example = pattern.example()?;
+                    Some((example.to_string(), catalogue.enhanced_at(provider, example)))
                 });
                 let words = made.words.iter().map(|pattern| {
                     let example = pattern.example();

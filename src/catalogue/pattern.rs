@@ -36,15 +36,15 @@ impl EnhancedPattern {
     }
 
     pub(super) fn holds(self, code: EnhancedStatusCode) -> bool {
-        self.class.is_none_or(|class| class == code.class)
-            && self.subject.is_none_or(|subject| subject == code.subject)
-            && (self.details.0..=self.details.1).contains(&code.detail)
+        self.class.is_none_or(|class| class == code.class())
+            && self.subject.is_none_or(|subject| subject == code.subject())
+            && (self.details.0..=self.details.1).contains(&code.detail())
     }
 
     /// One of them.
-    pub(super) fn example(self) -> EnhancedStatusCode {
+    pub(super) fn example(self) -> Option<EnhancedStatusCode> {
         let (class, subject) = (self.class.unwrap_or(5), self.subject.unwrap_or(9));
-        EnhancedStatusCode { class, subject, detail: self.details.0 }
+        EnhancedStatusCode::new(class, subject, self.details.0)
     }
 
     /// The more it says, the greater.

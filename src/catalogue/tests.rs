@@ -34,7 +34,7 @@ fn every_well_formed_enhanced_code_is_explained() {
     for class in [2, 4, 5] {
         for subject in 0..12 {
             for detail in [0, 1, 7, 26, 99, 515, 999] {
-                let code = EnhancedStatusCode { class, subject, detail };
+                let code = EnhancedStatusCode::new(class, subject, detail).unwrap();
                 assert!(catalogue.enhanced(code).is_some(), "{code}");
             }
         }

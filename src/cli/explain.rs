@@ -311,14 +311,14 @@ impl Said {
     fn enhanced(enhanced: EnhancedStatusCode, text: &[u8]) -> Self {
         let object = Object {
             enhanced: Some(enhanced.to_string().into()),
-            code_class: Some(input::class(enhanced.class).as_str()),
+            code_class: Some(input::class(enhanced.class()).as_str()),
             text: Some(mask(text).into()),
             ..Object::default()
         };
         Self {
             enhanced: Some(enhanced),
             text: text.to_vec(),
-            refused: enhanced.class != 2,
+            refused: enhanced.class() != 2,
             object,
             ..Self::default()
         }

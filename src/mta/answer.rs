@@ -50,8 +50,8 @@ pub(super) fn with_enhanced(
     enhanced: Option<EnhancedStatusCode>,
 ) -> Reply<'_> {
     reply.enhanced = reply.enhanced.or(enhanced.filter(|enhanced| {
-        u16::from(enhanced.class) == reply.code.get() / 100
-            && (enhanced.subject, enhanced.detail) != (0, 0)
+        u16::from(enhanced.class()) == reply.code.get() / 100
+            && (enhanced.subject(), enhanced.detail()) != (0, 0)
     }));
     reply
 }
@@ -94,7 +94,7 @@ pub(super) fn internal(text: &[u8]) -> Option<Internal<'_>> {
 impl Internal<'_> {
     /// Whether the message's time in the queue is over.
     pub(super) fn is_over(&self) -> bool {
-        self.enhanced.is_some_and(|enhanced| (enhanced.subject, enhanced.detail) == (4, 7))
+        self.enhanced.is_some_and(|enhanced| (enhanced.subject(), enhanced.detail()) == (4, 7))
             || self.text.starts_with(b"exceeded max time")
     }
 

@@ -196,14 +196,14 @@ impl Entry<'_> {
         let flat = EnhancedStatusCode::parse(json::bytes(self.enhanced.as_ref()));
         let listed =
             result.and_then(|result| result.enhanced).and_then(|[class, subject, detail]| {
-                Some(EnhancedStatusCode { class: u8::try_from(class).ok()?, subject, detail })
+                EnhancedStatusCode::new(u8::try_from(class).ok()?, subject, detail)
             });
         let mut reply = Reply::with_code(code, said);
         // Halon takes it off the reply, so that even 5.0.0 was really said.
         reply.enhanced = flat
             .map(|(enhanced, _)| enhanced)
             .or(listed)
-            .filter(|enhanced| u16::from(enhanced.class) == code.get() / 100)
+            .filter(|enhanced| u16::from(enhanced.class()) == code.get() / 100)
             .or(reply.enhanced);
         Answer::Reply(reply)
     }

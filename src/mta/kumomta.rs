@@ -234,12 +234,12 @@ impl Response<'_> {
     fn reply(&self) -> Option<Reply<'_>> {
         let code = ReplyCode::new(self.code)?;
         let mut reply = Reply::with_code(code, json::bytes(self.content.as_ref()));
-        let beside = self.enhanced_code.map(|Enhanced { class, subject, detail }| {
-            EnhancedStatusCode { class, subject, detail }
+        let beside = self.enhanced_code.and_then(|Enhanced { class, subject, detail }| {
+            EnhancedStatusCode::new(class, subject, detail)
         });
         // KumoMTA takes it off the reply, so that even 5.0.0 was really said.
         reply.enhanced = beside
-            .filter(|enhanced| u16::from(enhanced.class) == self.code / 100)
+            .filter(|enhanced| u16::from(enhanced.class()) == self.code / 100)
             .or(reply.enhanced);
         Some(reply)
     }

@@ -173,7 +173,7 @@ impl Entry<'_> {
         let enhanced = EnhancedStatusCode::parse(json::bytes(self.smtp_enchcode.as_ref()));
         reply.enhanced = enhanced
             .map(|(enhanced, _)| enhanced)
-            .filter(|enhanced| u16::from(enhanced.class) == code.get() / 100)
+            .filter(|enhanced| u16::from(enhanced.class()) == code.get() / 100)
             .or(reply.enhanced);
         Answer::Reply(reply)
     }

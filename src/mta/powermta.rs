@@ -251,7 +251,7 @@ impl<'r> Row<'r> {
 
     /// Whether PowerMTA gave up. A remote server may say 5.4.7 too; then its reply has it.
     fn is_expired(&self) -> bool {
-        let over = |enhanced: EnhancedStatusCode| (enhanced.subject, enhanced.detail) == (4, 7);
+        let over = |enhanced: EnhancedStatusCode| (enhanced.subject(), enhanced.detail()) == (4, 7);
         let said = answer::smtp_type(self.get(DSN_DIAG)).and_then(answer::reply);
         self.get(BOUNCE_CAT) == b"message-expired"
             || self.enhanced().is_some_and(over)

@@ -335,7 +335,7 @@ fn accepted<'a>(fields: &Fields<'a>) -> Fate<'a> {
 /// The reply with the enhanced code that stands beside it.
 fn with_dsn<'a>(reply: Reply<'a>, fields: &Fields<'_>) -> Reply<'a> {
     let dsn = EnhancedStatusCode::parse(fields.dsn).map(|(dsn, _)| dsn);
-    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class) == reply.code.get() / 100;
+    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class()) == reply.code.get() / 100;
     Reply { enhanced: reply.enhanced.or(dsn.filter(fits)), ..reply }
 }
 

@@ -11,7 +11,7 @@ use super::templates::{Template, Templates};
 use super::{ListId, Reason, Refusal, RuleId, Verdict, load};
 use crate::attempt::NoReply;
 use crate::provider::{Builtin, ProviderId, Providers};
-use crate::smtp::{EnhancedStatusCode, ReplyCode};
+use crate::smtp::ReplyCode;
 use crate::table::{Error, Table};
 
 /// The rules in force, and a bounded memory of what they said.
@@ -129,7 +129,7 @@ impl Classifier {
     fn classify_anew(&mut self, refusal: &Refusal<'_>) -> Verdict {
         self.normaliser.take(&self.rules.vocabulary, refusal.code, refusal.text);
         let mut refusal = *refusal;
-        if refusal.enhanced.is_none_or(|enhanced| enhanced.subject == 0) {
+        if refusal.enhanced.is_none_or(|enhanced| enhanced.subject() == 0) {
             refusal.enhanced = self.normaliser.enhanced().or(refusal.enhanced);
         }
         self.set_key(&refusal);
@@ -158,17 +158,18 @@ impl Classifier {
     fn set_key(&mut self, refusal: &Refusal<'_>) {
         let provider = u16::try_from(refusal.provider.index()).unwrap_or_default().to_le_bytes();
         let code = refusal.code.map_or(0, ReplyCode::get).to_le_bytes();
-        let enhanced =
-            refusal.enhanced.unwrap_or(EnhancedStatusCode { class: 0, subject: 0, detail: 0 });
-        let [subject_low, subject_high] = enhanced.subject.to_le_bytes();
-        let [detail_low, detail_high] = enhanced.detail.to_le_bytes();
+        let (class, subject, detail) = refusal.enhanced.map_or((0, 0, 0), |enhanced| {
+            (enhanced.class(), enhanced.subject(), enhanced.detail())
+        });
+        let [subject_low, subject_high] = subject.to_le_bytes();
+        let [detail_low, detail_high] = detail.to_le_bytes();
         let phase = refusal.phase.map_or(0, |phase| phase as u8 + 1);
         let cause = refusal.cause.map_or(0, |cause| cause as u8 + 1);
         self.key.clear();
         self.key.extend_from_slice(&provider);
         self.key.extend_from_slice(&code);
         self.key.extend_from_slice(&[
-            enhanced.class,
+            class,
             subject_low,
             subject_high,
             detail_low,

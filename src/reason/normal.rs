@@ -309,7 +309,7 @@ impl Normaliser {
     }
 
     fn keep_enhanced(&mut self, enhanced: EnhancedStatusCode) {
-        let agrees = self.code.is_none_or(|code| code.get() / 100 == u16::from(enhanced.class));
+        let agrees = self.code.is_none_or(|code| code.get() / 100 == u16::from(enhanced.class()));
         if self.enhanced.is_none() && agrees {
             self.enhanced = Some(enhanced);
         }

@@ -78,9 +78,9 @@ impl EnhancedCodes {
     }
 
     fn holds(self, code: EnhancedStatusCode) -> bool {
-        self.class.is_none_or(|class| class == code.class)
-            && self.subject == code.subject
-            && (self.first..=self.last).contains(&code.detail)
+        self.class.is_none_or(|class| class == code.class())
+            && self.subject == code.subject()
+            && (self.first..=self.last).contains(&code.detail())
     }
 }
 

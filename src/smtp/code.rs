@@ -1,6 +1,7 @@
 //! The basic reply code and its class.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// The three-digit code that starts every line of an SMTP reply (RFC 5321 §4.2).
 ///
@@ -8,7 +9,7 @@ use std::fmt;
 /// 441 or 541, and a code that was said is a code that is counted. Numbers outside that range are
 /// no SMTP reply at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplyCode(u16);
+pub struct ReplyCode(NonZeroU16);
 
 impl ReplyCode {
     /// The smallest code that can be held.
@@ -16,11 +17,14 @@ impl ReplyCode {
     /// The largest code that can be held.
     pub const MAX: u16 = 599;
     /// 421: the server closes the connection (RFC 5321 §3.8).
-    pub const CLOSING: Self = Self(421);
+    pub const CLOSING: Self = Self(NonZeroU16::new(421).unwrap());
 
     /// The code of that number, or `None` outside 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {
-        if code >= Self::MIN && code <= Self::MAX { Some(Self(code)) } else { None }
+        match NonZeroU16::new(code) {
+            Some(number) if code >= Self::MIN && code <= Self::MAX => Some(Self(number)),
+            _ => None,
+        }
     }
 
     /// The code in the first three bytes, whatever follows them.
@@ -40,7 +44,7 @@ impl ReplyCode {
 
     /// The number.
     pub const fn get(self) -> u16 {
-        self.0
+        self.0.get()
     }
 
     /// The class that the first digit says (RFC 5321 §4.2.1).
@@ -48,7 +52,7 @@ impl ReplyCode {
     /// A 3yz reply asks for more and settles nothing; where it stands as the last word, the
     /// delivery got no answer, so its class is [`CodeClass::None`].
     pub const fn class(self) -> CodeClass {
-        match self.0 / 100 {
+        match self.get() / 100 {
             2 => CodeClass::Success,
             4 => CodeClass::Transient,
             5 => CodeClass::Permanent,
@@ -59,7 +63,7 @@ impl ReplyCode {
 
 impl fmt::Display for ReplyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:03}", self.0)
+        write!(f, "{:03}", self.get())
     }
 }
 

@@ -1,21 +1,50 @@
 //! The enhanced mail system status code.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// An enhanced status code, `class.subject.detail` (RFC 3463 §2).
 ///
 /// Subject and detail have up to three digits, and three do occur (5.7.606).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EnhancedStatusCode {
-    /// 2, 4 or 5.
-    pub class: u8,
-    /// What the condition is about: addressing, mailbox, mail system, ...
-    pub subject: u16,
-    /// The precise condition.
-    pub detail: u16,
-}
+// One number, so that it is passed on in a register: every reply has one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnhancedStatusCode(NonZeroU32);
+
+/// How many bits subject and detail take each.
+const PART_BITS: u32 = 10;
+const PART_MAX: u16 = 999;
 
 impl EnhancedStatusCode {
+    /// The code of these parts; `None` where the class is not 2, 4 or 5, or another part has more
+    /// than three digits.
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
+        if !matches!(class, 2 | 4 | 5) || subject > PART_MAX || detail > PART_MAX {
+            return None;
+        }
+        let number =
+            (class as u32) << (2 * PART_BITS) | (subject as u32) << PART_BITS | detail as u32;
+        match NonZeroU32::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// 2, 4 or 5.
+    #[expect(clippy::cast_possible_truncation, reason = "one digit")]
+    pub const fn class(self) -> u8 {
+        (self.0.get() >> (2 * PART_BITS)) as u8
+    }
+
+    /// What the condition is about: addressing, mailbox, mail system, ...
+    pub const fn subject(self) -> u16 {
+        (self.0.get() >> PART_BITS & ((1 << PART_BITS) - 1)) as u16
+    }
+
+    /// The precise condition.
+    pub const fn detail(self) -> u16 {
+        (self.0.get() & ((1 << PART_BITS) - 1)) as u16
+    }
+
     /// The code at the very start of `text` and its length in bytes.
     ///
     /// It must end there: at the end of the text or before a byte that is neither a digit nor a
@@ -24,7 +53,7 @@ impl EnhancedStatusCode {
     /// ```
     /// use mta_exporter::smtp::EnhancedStatusCode;
     /// let (code, length) = EnhancedStatusCode::parse(b"5.7.606 Access denied").unwrap();
-    /// assert_eq!((code.class, code.subject, code.detail, length), (5, 7, 606, 7));
+    /// assert_eq!((code.class(), code.subject(), code.detail(), length), (5, 7, 606, 7));
     /// assert_eq!(EnhancedStatusCode::parse(b"5.1.1.7"), None);
     /// ```
     #[inline]
@@ -36,7 +65,7 @@ impl EnhancedStatusCode {
             && !matches!(after, [b'0'..=b'9' | b'.', ..])
         {
             let digit = |byte: &u8| u16::from(byte - b'0');
-            return Some((Self { class, subject: digit(subject), detail: digit(detail) }, 5));
+            return Some((Self::new(class, digit(subject), digit(detail))?, 5));
         }
         Self::parse_long(class, text, rest)
     }
@@ -47,7 +76,7 @@ impl EnhancedStatusCode {
         if matches!(rest, [b'.', next, ..] if next.is_ascii_digit()) {
             return None;
         }
-        Some((Self { class, subject, detail }, text.len() - rest.len()))
+        Some((Self::new(class, subject, detail)?, text.len() - rest.len()))
     }
 }
 
@@ -63,6 +92,12 @@ fn digits(text: &[u8]) -> Option<(u16, &[u8])> {
 
 impl fmt::Display for EnhancedStatusCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+        write!(f, "{}.{}.{}", self.class(), self.subject(), self.detail())
+    }
+}
+
+impl fmt::Debug for EnhancedStatusCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

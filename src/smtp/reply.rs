@@ -47,7 +47,7 @@ impl<'a> Reply<'a> {
         };
         let enhanced = EnhancedStatusCode::parse(after)
             .map(|(enhanced, _)| enhanced)
-            .filter(|enhanced| u16::from(enhanced.class) == code.get() / 100);
+            .filter(|enhanced| u16::from(enhanced.class()) == code.get() / 100);
         Self { code, enhanced, text }
     }
 }

@@ -17,7 +17,7 @@ use mta_exporter::smtp::{CodeClass, EnhancedStatusCode, ReplyCode};
 const BORN: u64 = 1_800_000_000;
 
 fn enhanced(class: u8, subject: u16, detail: u16) -> EnhancedStatusCode {
-    EnhancedStatusCode { class, subject, detail }
+    EnhancedStatusCode::new(class, subject, detail).expect("a code")
 }
 
 /// A ledger in which every metric has a series with a value.

@@ -210,7 +210,7 @@ impl<'s> Search<'s> {
             rows.extend(self.catalogue.basic(name).map(|row| (name.clone(), row)));
         }
         if let Some(enhanced) = self.enhanced {
-            let says_something = (enhanced.subject, enhanced.detail) != (0, 0);
+            let says_something = (enhanced.subject(), enhanced.detail()) != (0, 0);
             let standard = self.catalogue.enhanced(enhanced).filter(|row| row.standard);
             let standard = standard.filter(|_| says_something);
             rows.extend(standard.map(|row| (enhanced.to_string(), row)));

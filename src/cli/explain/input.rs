@@ -64,7 +64,7 @@ impl Bare {
             Self::Code(name) => {
                 ReplyCode::parse(name.as_bytes()).map_or(CodeClass::None, ReplyCode::class)
             }
-            Self::Enhanced(enhanced) => class(enhanced.class),
+            Self::Enhanced(enhanced) => class(enhanced.class()),
             Self::Cause(_) => CodeClass::None,
             Self::Reason(_) | Self::Word(_) => return None,
         };

@@ -273,7 +273,7 @@ fn answer<'v>(values: &'v Values<'_>) -> Answer<'v> {
         // A field of its own is what the remote said, even if it is x.0.0.
         Answer::Reply(mut reply) => {
             let fits = |enhanced: &EnhancedStatusCode| {
-                ReplyCode::new(u16::from(enhanced.class) * 100).map(ReplyCode::class)
+                ReplyCode::new(u16::from(enhanced.class()) * 100).map(ReplyCode::class)
                     == Some(reply.code.class())
             };
             reply.enhanced = enhanced.filter(fits).or(reply.enhanced);

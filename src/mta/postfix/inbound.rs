@@ -182,5 +182,5 @@ fn reply(text: &[u8]) -> Option<Reply<'_>> {
 }
 
 fn class(status: EnhancedStatusCode) -> CodeClass {
-    if status.class == 4 { CodeClass::Transient } else { CodeClass::Permanent }
+    if status.class() == 4 { CodeClass::Transient } else { CodeClass::Permanent }
 }

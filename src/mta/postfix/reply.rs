@@ -28,8 +28,8 @@ pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
         return Some(reply);
     }
     // Without a status in the reply Postfix makes one up: 5.0.0.
-    let real = |dsn: &EnhancedStatusCode| (dsn.subject, dsn.detail) != (0, 0);
-    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class) == reply.code.get() / 100;
+    let real = |dsn: &EnhancedStatusCode| (dsn.subject(), dsn.detail()) != (0, 0);
+    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class()) == reply.code.get() / 100;
     Some(Reply { enhanced: decided.dsn.filter(|dsn| fits(dsn) && real(dsn)), ..reply })
 }
 

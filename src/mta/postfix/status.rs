@@ -163,7 +163,8 @@ impl<'a> Status<'a> {
     #[inline]
     pub(super) fn decided(&self) -> Decided {
         // A soft bounce is a 5yz that the record makes a 4yz.
-        let class = self.dsn.filter(|_| self.word != Word::SoftBounce).map(|dsn| dsn.class);
+        let class =
+            self.dsn.filter(|_| self.word != Word::SoftBounce).map(EnhancedStatusCode::class);
         Decided { class, dsn: self.dsn }
     }
 }
