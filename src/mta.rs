@@ -358,7 +358,7 @@ impl Dialects {
         let kind = match dialect {
             Some(Dialect::Postfix) => {
                 let daemon = postfix::Daemon::of(record.program);
-                self.postfix.read(daemon.unwrap_or(postfix::Daemon::Unnamed), record, out)
+                self.read_postfix(daemon.unwrap_or(postfix::Daemon::Unnamed), record, out)
             }
             Some(Dialect::Exim) => self.exim.read(record, out),
             Some(Dialect::Sendmail) => self.sendmail.read(record, out),
@@ -397,6 +397,16 @@ impl Dialects {
             }
         };
         (dialect, kind)
+    }
+
+    #[inline(never)]
+    fn read_postfix(
+        &mut self,
+        daemon: postfix::Daemon,
+        record: &Record<'_>,
+        out: &mut Out<'_>,
+    ) -> LineKind {
+        self.postfix.read(daemon, record, out)
     }
 
     /// Hands out what was still waiting for another line: a finished log has none any more.

@@ -218,7 +218,7 @@ impl Pipeline {
     }
 
     /// Takes one line out of its envelopes and reads it.
-    #[inline]
+    #[inline(never)]
     fn line<'c>(
         &mut self,
         stream: &mut Stream,
@@ -256,6 +256,8 @@ impl Pipeline {
     }
 
     /// Reads one record and counts its readings.
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     fn read(
         &mut self,
         source: SourceId,

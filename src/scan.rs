@@ -41,6 +41,17 @@ pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
 /// Where `byte` stands last.
 #[inline]
 pub(crate) fn find_last(text: &[u8], byte: u8) -> Option<usize> {
+    if let Some((before, near)) = text.split_last_chunk::<LANE>() {
+        let found = u8x16::new(*near).simd_eq(u8x16::splat(byte)).to_bitmask();
+        if found != 0 {
+            return Some(before.len() + found.ilog2() as usize);
+        }
+    }
+    find_last_far(text, byte)
+}
+
+#[inline(never)]
+fn find_last_far(text: &[u8], byte: u8) -> Option<usize> {
     let wanted = u8x16::splat(byte);
     let (rest, lanes) = text.as_rchunks::<LANE>();
     for (number, lane) in lanes.iter().enumerate().rev() {
@@ -95,8 +106,30 @@ pub(crate) fn find3(text: &[u8], one: u8, two: u8, three: u8) -> Option<usize> {
 }
 
 /// Searches by lanes, and what is left by bytes.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "mostly the first look finds it, and costs as much as a call"
+)]
+#[inline(always)]
 fn search(
+    text: &[u8],
+    in_lane: impl Fn(u8x16) -> u8x16,
+    is_it: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    if let Some((near, after)) = text.split_first_chunk::<LANE>()
+        && let Some(far) = after.first_chunk::<LANE>()
+    {
+        let places = |lane: &[u8; LANE]| in_lane(u8x16::new(*lane)).to_bitmask();
+        let found = places(near) | places(far) << LANE;
+        if found != 0 {
+            return Some(found.trailing_zeros() as usize);
+        }
+    }
+    search_far(text, in_lane, is_it)
+}
+
+#[inline(never)]
+fn search_far(
     text: &[u8],
     in_lane: impl Fn(u8x16) -> u8x16,
     is_it: impl Fn(u8) -> bool,

@@ -92,7 +92,8 @@ pub(super) struct Postfix {
 
 impl Postfix {
     /// Reads one record of that daemon.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     pub(super) fn read(
         &mut self,
         daemon: Daemon,
@@ -126,6 +127,8 @@ impl Postfix {
     }
 
     /// A line of smtp(8) or lmtp(8).
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     fn client(
         &mut self,
         daemon: Daemon,
@@ -149,6 +152,7 @@ impl Postfix {
     }
 
     /// The record of a delivery over SMTP; `fields` begins with the address.
+    #[inline(never)]
     fn delivery(
         &mut self,
         daemon: Daemon,
@@ -205,7 +209,9 @@ impl Postfix {
         out(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
         LineKind::Delivery
     }
+
     /// What a host said or failed to say of which no recipient hangs: another host is tried.
+    #[inline(never)]
     fn host_reply(
         &mut self,
         daemon: Daemon,
@@ -245,6 +251,7 @@ impl Postfix {
 
 /// A line of a daemon that talks to no other server: the queue manager, or an agent that delivers
 /// on this machine.
+#[inline(never)]
 fn in_house(queue_id: &[u8], text: &[u8], out: &mut (impl Take + ?Sized)) -> LineKind {
     if let Some(fields) = text.strip_prefix(b"to=<") {
         let status = match Status::parse(fields) {

@@ -56,7 +56,8 @@ impl EnhancedStatusCode {
     /// assert_eq!((code.class(), code.subject(), code.detail(), length), (5, 7, 606, 7));
     /// assert_eq!(EnhancedStatusCode::parse(b"5.1.1.7"), None);
     /// ```
-    #[inline]
+    #[expect(clippy::inline_always, reason = "every reply comes here")]
+    #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
         let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
         let class = class - b'0';
@@ -70,6 +71,7 @@ impl EnhancedStatusCode {
         Self::parse_long(class, text, rest)
     }
 
+    #[inline(never)]
     fn parse_long(class: u8, text: &[u8], rest: &[u8]) -> Option<(Self, usize)> {
         let (subject, rest) = digits(rest)?;
         let (detail, rest) = digits(rest.strip_prefix(b".")?)?;

@@ -28,7 +28,6 @@ impl<'a> Reply<'a> {
     }
 
     /// The reply with a code that is known otherwise. `text` may or may not start with the code.
-    #[inline]
     pub fn with_code(code: ReplyCode, text: &'a [u8]) -> Self {
         let after = match text.split_at_checked(3) {
             Some((first, after)) if ReplyCode::parse(first) == Some(code) => after,
@@ -38,7 +37,8 @@ impl<'a> Reply<'a> {
     }
 
     /// The reply with a code that is known, of which `after` is what follows the code.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
+    #[inline(always)]
     pub(crate) fn with_rest(code: ReplyCode, after: &'a [u8], text: &'a [u8]) -> Self {
         let after = match after {
             // Nearly always.

@@ -22,7 +22,9 @@ impl<'a> Reason<'a> {
     /// The server took the message: the words are its reply.
     #[inline]
     pub(super) fn accepted(text: &'a [u8], decided: Decided) -> Self {
-        Self { relay: Relay::default(), answer: answer(text, decided), phase: None }
+        let answer = reply::parse(text, decided)
+            .map_or(Answer::NoReply { cause: NoReply::Protocol, text }, Answer::Reply);
+        Self { relay: Relay::default(), answer, phase: None }
     }
 
     /// Words of our own side that name no host.
@@ -56,10 +58,9 @@ impl<'a> Reason<'a> {
 }
 
 /// A reply, or something else that came in its place.
-#[inline]
+#[inline(never)]
 fn answer(text: &[u8], decided: Decided) -> Answer<'_> {
-    reply::parse(text, decided)
-        .map_or(Answer::NoReply { cause: NoReply::Protocol, text }, Answer::Reply)
+    Reason::accepted(text, decided).answer
 }
 
 /// `H[ip] said: REPLY (in reply to CMD)` and `H[ip] refused to talk to me: REPLY`.

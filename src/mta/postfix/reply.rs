@@ -17,7 +17,8 @@ pub(super) struct Decided {
 ///
 /// In a reply of several lines the last one decides (RFC 5321 §4.2.1 wants the same code on all of
 /// them, and not every server cares).
-#[inline]
+#[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
+#[inline(always)]
 pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
     let code = code(text)?;
     let reply = match text.get(3..).unwrap_or_default() {
@@ -34,6 +35,7 @@ pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
 }
 
 /// A reply of several lines, whose first one has that code.
+#[inline(never)]
 fn of_lines(first: ReplyCode, text: &[u8], class: Option<u8>) -> Reply<'_> {
     let last = last_line(text, class);
     let code = code(last).unwrap_or(first);
