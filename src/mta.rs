@@ -330,7 +330,8 @@ impl Dialects {
 
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     pub fn read(
         &mut self,
         record: &Record<'_>,

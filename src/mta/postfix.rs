@@ -290,17 +290,20 @@ fn local(kept: NoAttempt<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
 }
 
 /// The queue id of a message and what follows it; empty where the message begins without one.
-#[inline]
+#[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+#[inline(always)]
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
-    let near = message.get(..QUEUE_ID_MAX).unwrap_or(message);
-    let Some(end) = scan::find2(near, b':', b' ') else { return (b"", message) };
-    let (Some(id), Some([b':', b' ', text @ ..])) = (message.get(..end), message.get(end..)) else {
-        return (b"", message);
-    };
-    match id {
-        b"" | b"warning" | b"error" | b"fatal" | b"panic" | b"statistics" | b"proxy-reject" => {
-            (b"", message)
-        }
-        id => (id, text),
+    let end = scan::find2(message, b':', b' ').unwrap_or(usize::MAX);
+    match message.split_at_checked(end) {
+        Some((id, [b':', b' ', text @ ..])) if end < QUEUE_ID_MAX && !is_word(id) => (id, text),
+        _ => (b"", message),
     }
+}
+
+/// Whether what looks like a queue id is none.
+#[inline]
+fn is_word(id: &[u8]) -> bool {
+    let words: [&[u8]; 6] =
+        [b"warning", b"error", b"fatal", b"panic", b"statistics", b"proxy-reject"];
+    id.first().is_none_or(u8::is_ascii_lowercase) && (id.is_empty() || words.contains(&id))
 }

@@ -186,7 +186,12 @@ pub(super) fn sketch(name: &[u8]) -> u64 {
     const SMALL_LETTERS: u64 = 0x2020_2020_2020_2020;
     let ends = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
-        _ => [name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)), 0],
+        _ => match (name.first_chunk(), name.last_chunk()) {
+            (Some(first), Some(last)) => {
+                [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()]
+            }
+            _ => [name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)), 0],
+        },
     };
     let [first, last] = ends.map(|word| word | SMALL_LETTERS);
     let mixed = (first ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -110,11 +110,15 @@ impl Slot {
     #[expect(clippy::inline_always, reason = "every delivery comes here")]
     #[inline(always)]
     fn is(&self, host: &[u8], domain: &[u8]) -> bool {
+        let (host_end, domain_end) = (host.len(), host.len() + domain.len());
+        let (Some(own_host), Some(own_domain)) =
+            (self.pair.get(..host_end), self.pair.get(host_end..domain_end))
+        else {
+            return false;
+        };
         usize::from(self.host_bytes) == host.len()
             && usize::from(self.domain_bytes) == domain.len()
-            && self.pair.split_at_checked(host.len()).is_some_and(|(first, rest)| {
-                scan::same(first, host)
-                    && rest.get(..domain.len()).is_some_and(|rest| scan::same(rest, domain))
-            })
+            && scan::same(own_host, host)
+            && scan::same(own_domain, domain)
     }
 }

@@ -231,6 +231,16 @@ fn seconds(text: &[u8]) -> Option<f64> {
     const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
     /// So many digits are no more than the number can hold.
     const LENGTH_MAX: usize = 18;
+    // `0.05` to `9.99` and `10.0` to `99.9`.
+    if let &[a, b, c, d] = text {
+        let digit = |byte: u8| byte.wrapping_sub(b'0');
+        let (point, tens) = if b == b'.' { (100.0, [a, c, d]) } else { (10.0, [a, b, d]) };
+        let [x, y, z] = tens.map(digit);
+        if (b == b'.') | (c == b'.') && (x <= 9) & (y <= 9) & (z <= 9) {
+            let number = u16::from(x) * 100 + u16::from(y) * 10 + u16::from(z);
+            return Some(f64::from(number) / point);
+        }
+    }
     let (mut number, mut decimals, mut point) = (0u64, 0, 0);
     if text.len() > LENGTH_MAX {
         return None;
