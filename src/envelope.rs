@@ -14,6 +14,9 @@ mod tag;
 mod timestamp;
 mod words;
 
+use std::ops::Range;
+
+use crate::scan;
 use lead::Lead;
 use shape::Shape;
 use tag::{Host, Programs};
@@ -91,24 +94,32 @@ impl Unwrapper {
         }
     }
 
-    /// What a look at the beginning of `line` tells.
+    /// The line that `text` begins with, without its end, what a look at its beginning tells, and
+    /// what follows it.
     #[expect(clippy::inline_always, reason = "every line comes here, and a call costs a tenth")]
     #[inline(always)]
-    pub(crate) fn glance<'a>(&mut self, line: &'a [u8]) -> Glance<'a> {
-        let rest = match self.lead.after(line) {
-            Some(rest) => rest,
-            None => match self.after_new_lead(line) {
-                Some(rest) => rest,
-                None => return Glance::Unusual,
-            },
+    pub(crate) fn glance<'a>(&mut self, text: &'a [u8]) -> (&'a [u8], Glance<'a>, &'a [u8]) {
+        let lead = match self.lead.after(text) {
+            None => self.after_new_lead(text),
+            after => after,
         };
-        let Some(tag) = self.programs.known(rest) else { return Glance::Unusual };
-        let Some((pid, message)) = tag.cut(rest) else { return Glance::Unusual };
-        if tag.skims(message) {
-            return Glance::Skimmed;
-        }
-        self.usual(line, rest, tag.program(rest), pid, message)
-            .map_or(Glance::Unusual, Glance::Record)
+        let known = lead.and_then(|rest| Some((rest, self.programs.known(rest)?)));
+        let Some((from, tag)) = known else {
+            let (line, rest) = scan::split_line(text, 0);
+            return (line, Glance::Unusual, rest);
+        };
+        // What was compared until here is known to hold no line feed.
+        let begin = text.len() - from.len();
+        let end = begin + tag.length();
+        let (line, rest) = scan::split_line(text, end);
+        let glance = match tag::usual_process(line.get(end..).unwrap_or_default()) {
+            Some((_, message)) if tag.skims(message) => Glance::Skimmed,
+            Some((pid, message)) => {
+                self.usual(line, begin..end, pid, message).map_or(Glance::Unusual, Glance::Record)
+            }
+            None => Glance::Unusual,
+        };
+        (line, glance, rest)
     }
 
     /// The time stamp of a line that was just skimmed over.
@@ -122,8 +133,7 @@ impl Unwrapper {
     fn usual<'a>(
         &self,
         line: &'a [u8],
-        rest: &[u8],
-        program: &'a [u8],
+        program: Range<usize>,
         pid: &'a [u8],
         message: &'a [u8],
     ) -> Option<Record<'a>> {
@@ -132,20 +142,21 @@ impl Unwrapper {
             return None;
         }
         let stamp = self.shape.stamp(line)?;
-        let end = line.len().checked_sub(rest.len() + 1)?;
+        let end = program.start.checked_sub(1)?;
         let host = line.get(end.checked_sub(self.host.known())?..end)?;
+        let program = line.get(program)?;
         Some(Record { stamp, host, program, pid, message, repeat: 1 })
     }
 
     /// What follows head and host, where these have the remembered shape but other bytes: mostly
     /// another second has begun.
     #[inline(never)]
-    fn after_new_lead<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
-        if !self.shape.fits(line) || self.shape.family() != Family::Tagged {
+    fn after_new_lead<'a>(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
+        if !self.shape.fits(text) || self.shape.family() != Family::Tagged {
             return None;
         }
-        let rest = self.host.skip(self.shape.rest(line)?)?;
-        self.lead.learn(line.get(..line.len() - rest.len())?);
+        let rest = self.host.skip(self.shape.rest(text)?)?;
+        self.lead.learn(text.get(..text.len() - rest.len())?);
         Some(rest)
     }
 

@@ -17,7 +17,6 @@ use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Reading, Take};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
-use crate::scan::Lines;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -165,8 +164,11 @@ impl Pipeline {
         let mut skimmed: &[u8] = b"";
         // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
-        for line in Lines::new(chunk) {
-            let kind = match stream.unwrapper.glance(line) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let (line, glance, after) = stream.unwrapper.glance(rest);
+            rest = after;
+            let kind = match glance {
                 Glance::Skimmed => {
                     skimmed = line;
                     irrelevant += 1;

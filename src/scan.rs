@@ -184,98 +184,53 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// How many bytes [`Lines`] looks at at once: as many as have a bit each in a number.
-const BLOCK: usize = 4 * LANE;
-
-/// The lines of a text, without their ends; a last line may have none.
-#[derive(Debug)]
-pub(crate) struct Lines<'a> {
-    text: &'a [u8],
-    /// Where the next line begins.
-    begin: usize,
-    /// What was not looked at yet.
-    blocks: std::slice::Iter<'a, [u8; BLOCK]>,
-    /// Where the last block ends that was looked at.
-    seen: usize,
-    /// A bit for each line feed in it that was not told yet, the first one lowest.
-    found: u64,
-    /// Whether there is nothing to look at any more.
-    done: bool,
-}
-
-impl<'a> Lines<'a> {
-    pub(crate) fn new(text: &'a [u8]) -> Self {
-        let (blocks, _) = text.as_chunks();
-        Self { text, begin: 0, blocks: blocks.iter(), seen: 0, found: 0, done: false }
-    }
-
-    /// Looks for the next line feed.
-    #[expect(clippy::inline_always, reason = "every line comes from here")]
-    #[inline(always)]
-    fn look(&mut self) -> Option<()> {
-        let (mut blocks, mut seen) = (self.blocks.clone(), self.seen);
-        while let Some(block) = blocks.next() {
-            let found = line_feeds(block);
-            seen += BLOCK;
-            if found != 0 {
-                (self.blocks, self.seen, self.found) = (blocks, seen, found);
-                return Some(());
+/// The line that a text begins with, without its end, and what follows it. The last line may have no
+/// end. In the first `known` bytes is no line feed.
+#[expect(clippy::inline_always, reason = "every line comes from here")]
+#[inline(always)]
+pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
+    let mut near = text.get(known..).unwrap_or(text);
+    while let Some((pair, far)) = near.split_first_chunk() {
+        let found = places(pair, b'\n');
+        if found != 0 {
+            let at = found.trailing_zeros() as usize;
+            let end = text.len() - near.len() + at;
+            if let (Some(line), Some(rest)) = (text.get(..end), near.get(at + 1..)) {
+                return (if line.ends_with(b"\r") { without_return(line) } else { line }, rest);
             }
         }
-        (self.blocks, self.seen) = (blocks, seen);
-        self.look_at_last()
+        near = far;
     }
-
-    /// Looks at the bytes that do not fill a block any more.
-    #[cold]
-    fn look_at_last(&mut self) -> Option<()> {
-        if self.done {
-            return None;
-        }
-        let rest = self.text.get(self.seen..).unwrap_or_default();
-        let is_end = |byte: &u8| u64::from(*byte == b'\n');
-        self.found = rest.iter().rev().fold(0, |found, byte| found << 1 | is_end(byte));
-        if self.text.last().is_some_and(|last| *last != b'\n') {
-            self.found |= 1 << rest.len();
-        }
-        self.seen += BLOCK;
-        self.done = true;
-        (self.found != 0).then_some(())
-    }
+    split_last_line(text, near.len())
 }
 
-/// A bit for each line feed.
-#[inline]
-fn line_feeds(block: &[u8; BLOCK]) -> u64 {
-    let wanted = u8x16::splat(b'\n');
-    let bits = |lane: &[u8; LANE]| u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask());
-    match block.as_chunks() {
-        ([a, b, c, d], _) => bits(a) | bits(b) << 16 | bits(c) << 32 | bits(d) << 48,
-        _ => 0,
-    }
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    #[expect(clippy::inline_always, reason = "every line comes from here")]
-    #[inline(always)]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.found == 0 {
-            self.look()?;
-        }
-        let end = self.seen - BLOCK + self.found.trailing_zeros() as usize;
-        self.found &= self.found - 1;
-        let line = self.text.get(self.begin..end)?;
-        self.begin = end + 1;
-        Some(if line.ends_with(b"\r") { without_return(line) } else { line })
-    }
+/// The same where the line feed, if there is one, is among the last bytes.
+#[cold]
+fn split_last_line(text: &[u8], last: usize) -> (&[u8], &[u8]) {
+    let from = text.len() - last;
+    let at = text.get(from..).and_then(|last| memchr::memchr(b'\n', last));
+    let (line, rest) = match at.and_then(|at| text.split_at_checked(from + at)) {
+        Some((line, end)) => (line, end.get(1..).unwrap_or_default()),
+        None => (text, &b""[..]),
+    };
+    (without_return(line), rest)
 }
 
 /// Rare, and a call is cheaper for all the others than a choice.
 #[cold]
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A bit for each place where `byte` stands, the first one lowest.
+#[inline]
+fn places(text: &[u8; 2 * LANE], byte: u8) -> u32 {
+    let wanted = u8x16::splat(byte);
+    let bits = |lane: &[u8; LANE]| u8x16::new(*lane).simd_eq(wanted).to_bitmask();
+    match text.as_chunks() {
+        ([one, other], _) => bits(one) | bits(other) << LANE,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -298,16 +253,25 @@ mod tests {
         }
 
         #[test]
-        fn lines_end_where_they_end(text in "[a\r\n]{0,300}", long in "[a\n]{0,3}[a-z]{50,200}\r?\n?") {
+        fn lines_end_where_they_end(
+            text in "[a\r\n]{0,300}",
+            long in "[a\n]{0,3}[a-z]{50,200}\r?\n?",
+            known in 0usize..300,
+        ) {
             for text in [text.clone(), long.repeat(3), format!("{text}{long}")] {
-                let lines: Vec<&[u8]> = Lines::new(text.as_bytes()).collect();
                 let mut expected: Vec<&[u8]> =
                     text.as_bytes().split(|byte| *byte == b'\n').collect();
                 if expected.last().is_some_and(|last| last.is_empty()) {
                     expected.pop();
                 }
-                let whole = |line: &&[u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-                prop_assert_eq!(lines, expected.iter().map(whole).collect::<Vec<_>>());
+                let mut rest = text.as_bytes();
+                for whole in expected {
+                    prop_assert!(!rest.is_empty());
+                    let (line, after) = split_line(rest, known.min(whole.len()));
+                    prop_assert_eq!(line, whole.strip_suffix(b"\r").unwrap_or(whole));
+                    rest = after;
+                }
+                prop_assert!(rest.is_empty());
             }
         }
 

@@ -1,34 +1,31 @@
 //! The bytes before the program in the last line: most lines of a second begin with the same ones.
 
-use super::words::{self, Words};
+use super::words::Words;
 
 /// Head and host of the last line, as they were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lead {
     words: Words,
-    /// All ones in the bytes that are compared.
-    whole: Words,
-    /// How many bytes there are; 0 before the first line, and where there are too many.
+    /// How many bytes there are.
     length: usize,
+}
+
+impl Default for Lead {
+    fn default() -> Self {
+        Self { words: Words::NONE, length: 0 }
+    }
 }
 
 impl Lead {
     /// Remembers these bytes, or nothing if they are too many.
     #[inline]
     pub(super) fn learn(&mut self, lead: &[u8]) {
-        match words::masked(lead) {
-            Some((words, whole)) => *self = Self { words, whole, length: lead.len() },
-            None => self.length = 0,
-        }
+        *self = Self { words: Words::of(lead).unwrap_or(Words::NONE), length: lead.len() };
     }
 
-    /// What follows them, if the line begins with them.
+    /// What follows them, if the text begins with them.
     #[inline]
-    pub(super) fn after<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
-        let near = words::first(line)?;
-        if words::differ(&near, &self.words, &self.whole) || self.length == 0 {
-            return None;
-        }
-        line.get(self.length..)
+    pub(super) fn after<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        if self.words.begin(text.first_chunk()?) { text.get(self.length..) } else { None }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Family;
 use super::skim::Skim;
-use super::words::{self, Words};
+use super::words::Words;
 use crate::scan;
 
 /// The longest host name (RFC 1035 §2.3.4) and the longest program name that are taken for one.
@@ -28,35 +28,19 @@ pub(super) struct Programs {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag {
     words: Words,
-    /// All ones in the bytes that are compared.
-    whole: Words,
     /// How long the name is.
     length: usize,
     skim: Option<&'static Skim>,
 }
 
 impl Tag {
-    /// Of no program: nothing begins with it, for no line has a line feed.
-    const NONE: Self = Self {
-        words: [u64::from_ne_bytes([b'\n'; 8]); 4],
-        whole: [u64::MAX; 4],
-        length: 0,
-        skim: None,
-    };
+    /// Of no program.
+    const NONE: Self = Self { words: Words::NONE, length: 0, skim: None };
 
-    /// The name at the start of a text that begins with it.
+    /// How long the name is.
     #[inline]
-    pub(super) fn program<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        text.get(..self.length).unwrap_or_default()
-    }
-
-    /// Process id and message of a text that begins with it.
-    #[inline]
-    pub(super) fn cut<'a>(&self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let text = text.get(self.length + 1..)?;
-        let end = scan::find_near(text, b']')?;
-        let (pid, rest) = text.split_at_checked(end)?;
-        Some((pid, rest.strip_prefix(b"]: ")?))
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     /// Whether the message is never counted.
@@ -75,17 +59,18 @@ impl Programs {
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
-        let near = words::first(text)?;
-        self.known.iter().find(|tag| !words::differ(&near, &tag.words, &tag.whole))
+        let near = text.first_chunk()?;
+        self.known.iter().find(|tag| tag.words.begin(near))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.
     #[inline]
     pub(super) fn cut<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
         if let Some(tag) = self.known(text)
-            && let Some((pid, message)) = tag.cut(text)
+            && let Some((program, rest)) = text.split_at_checked(tag.length)
+            && let Some((pid, message)) = usual_process(rest)
         {
-            return Some((tag.program(text), pid, message));
+            return Some((program, pid, message));
         }
         self.cut_anew(text)
     }
@@ -97,9 +82,9 @@ impl Programs {
         // A priority as a word may stand before the program, and then the text does not begin so.
         let begins = text.get(..=program.len()).filter(|tag| tag.ends_with(b"["));
         let begins = begins.filter(|tag| tag.starts_with(program));
-        if let Some((words, whole)) = begins.and_then(words::masked) {
+        if let Some(words) = begins.and_then(Words::of) {
             if let Some(known) = self.known.get_mut(self.next) {
-                *known = Tag { words, whole, length: program.len(), skim: (self.skims)(program) };
+                *known = Tag { words, length: program.len(), skim: (self.skims)(program) };
             }
             self.next = (self.next + 1) % PROGRAMS_REMEMBERED;
         }
@@ -206,8 +191,15 @@ fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     }
 }
 
-/// Process id and message of `[pid]: message`.
+/// Process id and message of `[pid]: message`, if that is short enough to be found at a look.
 #[inline]
+pub(super) fn usual_process(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.get(1..)?;
+    let (pid, rest) = text.split_at_checked(scan::find_near(text, b']')?)?;
+    Some((pid, rest.strip_prefix(b"]: ")?))
+}
+
+/// Process id and message of `[pid]: message`.
 fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..PID_MAX).unwrap_or(text);
     let end = scan::find(near, b']')?;

@@ -1,44 +1,46 @@
-//! The first bytes of a text as a few numbers, which are compared faster than a text.
+//! The first bytes of a text, which are compared at once.
 
+use wide::u8x16;
+
+/// How many bytes a vector has.
+const LANE: usize = size_of::<u8x16>();
 /// How many bytes there are.
-const BYTES: usize = 4 * size_of::<u64>();
+pub(super) const BYTES: usize = 2 * LANE;
 
-/// The first byte of each number is the lowest.
-pub(super) type Words = [u64; 4];
+/// What a text may begin with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    bytes: [u8x16; 2],
+    /// All ones in the bytes that are compared.
+    whole: [u8x16; 2],
+}
 
-/// The first bytes of a text; `None` if it is shorter.
-#[inline]
-pub(super) fn first(text: &[u8]) -> Option<Words> {
-    text.first_chunk().map(of)
+impl Words {
+    /// Nothing begins so, for no line has a line feed.
+    pub(super) const NONE: Self =
+        Self { bytes: [u8x16::new([b'\n'; LANE]); 2], whole: [u8x16::MAX; 2] };
+
+    /// A text, `None` if it is too long.
+    pub(super) fn of(text: &[u8]) -> Option<Self> {
+        let (mut bytes, mut whole) = ([0; BYTES], [0; BYTES]);
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        whole.get_mut(..text.len())?.fill(u8::MAX);
+        Some(Self { bytes: lanes(&bytes), whole: lanes(&whole) })
+    }
+
+    /// Whether a text whose first bytes are `near` begins so.
+    #[inline]
+    pub(super) fn begin(&self, near: &[u8; BYTES]) -> bool {
+        let ([one, other], [first, second]) = (lanes(near), self.bytes);
+        let wrong = (one ^ first) & self.whole[0] | (other ^ second) & self.whole[1];
+        wrong.simd_eq(u8x16::ZERO).to_bitmask() == (1 << LANE) - 1
+    }
 }
 
 #[inline]
-fn of(bytes: &[u8; BYTES]) -> Words {
+fn lanes(bytes: &[u8; BYTES]) -> [u8x16; 2] {
     match bytes.as_chunks() {
-        ([a, b, c, d], _) => [*a, *b, *c, *d].map(u64::from_le_bytes),
-        _ => Words::default(),
+        ([one, other], _) => [u8x16::new(*one), u8x16::new(*other)],
+        _ => [u8x16::ZERO; 2],
     }
-}
-
-/// A text, and all ones where it has bytes; `None` if it is longer.
-#[inline]
-pub(super) fn masked(text: &[u8]) -> Option<(Words, Words)> {
-    if text.len() > BYTES {
-        return None;
-    }
-    let (mut bytes, mut whole) = ([0; BYTES], [0; BYTES]);
-    bytes.get_mut(..text.len())?.copy_from_slice(text);
-    whole.get_mut(..text.len())?.fill(u8::MAX);
-    Some((of(&bytes), of(&whole)))
-}
-
-/// Whether the two are not the same in the bytes that `whole` has.
-#[inline]
-pub(super) fn differ(one: &Words, other: &Words, whole: &Words) -> bool {
-    let in_word = |at: usize| match (one.get(at), other.get(at), whole.get(at)) {
-        (Some(one), Some(other), Some(whole)) => (one ^ other) & whole,
-        _ => 0,
-    };
-    // The second word tells most texts apart.
-    in_word(1) != 0 || in_word(0) | in_word(2) | in_word(3) != 0
 }
