@@ -265,12 +265,19 @@ dialects! {
     Brevo = "brevo",
 }
 
-/// Takes the readings of a line: the dialect that understood it, the kind of the line, the reading.
-pub trait Take: FnMut(Dialect, LineKind, Reading<'_>) {}
+/// Somebody who takes the readings of lines.
+pub(crate) trait Take {
+    /// Takes one: the dialect that understood the line, the kind of the line, the reading.
+    fn take(&mut self, dialect: Dialect, kind: LineKind, reading: Reading<'_>);
+}
 
-impl<T: FnMut(Dialect, LineKind, Reading<'_>) + ?Sized> Take for T {}
+impl<F: FnMut(Dialect, LineKind, Reading<'_>) + ?Sized> Take for F {
+    fn take(&mut self, dialect: Dialect, kind: LineKind, reading: Reading<'_>) {
+        self(dialect, kind, reading);
+    }
+}
 
-/// Anybody who takes readings.
+/// Whoever takes the readings of a line.
 pub type Out<'o> = dyn FnMut(Dialect, LineKind, Reading<'_>) + 'o;
 
 /// What says at a glance that a line of this program is never counted, where there is such.
@@ -330,12 +337,17 @@ impl Dialects {
 
     /// Reads one record: calls `out` for each reading, and returns the dialect that understood it,
     /// if any, and the kind of the line.
+    pub fn read(&mut self, record: &Record<'_>, out: &mut Out<'_>) -> (Option<Dialect>, LineKind) {
+        self.hand_to(record, out)
+    }
+
+    /// The same, made anew for each kind of taker.
     #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
     #[inline(always)]
-    pub fn read(
+    pub(crate) fn hand_to(
         &mut self,
         record: &Record<'_>,
-        out: &mut impl Take,
+        out: &mut (impl Take + ?Sized),
     ) -> (Option<Dialect>, LineKind) {
         // Postfix writes most of the lines that are read, so it is asked first, and alone.
         if self.forced.is_none()
@@ -343,7 +355,7 @@ impl Dialects {
         {
             return (Some(Dialect::Postfix), self.postfix.read(daemon, record, out));
         }
-        self.read_other(record, out)
+        self.read_other(record, &mut |by, kind, reading| out.take(by, kind, reading))
     }
 
     #[inline(never)]

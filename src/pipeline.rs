@@ -216,7 +216,8 @@ impl Pipeline {
     ) {
         let Stream { source, dialects, .. } = stream;
         let record = Record { repeat: 1, ..Record::default() };
-        dialects.finish(&mut self.count(*source, ledger, &record, observer));
+        let mut counter = self.counter(*source, ledger, &record, observer);
+        dialects.finish(&mut |dialect, kind, reading| counter.take(dialect, kind, reading));
     }
 
     /// Takes one line out of its envelopes and reads it.
@@ -269,7 +270,7 @@ impl Pipeline {
         observer: &mut impl Observer,
     ) -> LineKind {
         let (dialect, kind) =
-            dialects.read(record, &mut self.count(source, ledger, record, observer));
+            dialects.hand_to(record, &mut self.counter(source, ledger, record, observer));
         if let LineKind::Unreadable(why) = kind {
             observer.observe(&Event {
                 kind,
@@ -288,14 +289,14 @@ impl Pipeline {
 
     /// What counts each reading of a record.
     #[inline]
-    fn count<'p>(
+    fn counter<'p, O: Observer>(
         &'p mut self,
         source: SourceId,
         ledger: &'p mut Ledger,
-        record: &'p Record<'_>,
-        observer: &'p mut impl Observer,
-    ) -> impl Take + 'p {
-        let mut tally = Tally {
+        record: &'p Record<'p>,
+        observer: &'p mut O,
+    ) -> Counter<'p, O> {
+        let tally = Tally {
             providers: &self.providers,
             recent: &mut self.recent,
             classifier: &mut self.classifier,
@@ -304,16 +305,33 @@ impl Pipeline {
             source,
             times: record.repeat.max(1),
         };
-        move |dialect: Dialect, kind: LineKind, reading: Reading<'_>| {
-            tally.count(&reading, &mut |classifier, provider, verdict, times| {
-                let reading = Some(&reading);
-                let dialect = Some(dialect);
-                let event = Event { kind, dialect, record, reading, provider, verdict, classifier };
-                for _ in 0..times {
-                    observer.observe(&event);
-                }
-            });
-        }
+        Counter { tally, record, observer }
+    }
+}
+
+/// Counts each reading of a record, and shows it to an observer.
+struct Counter<'p, O> {
+    tally: Tally<'p>,
+    record: &'p Record<'p>,
+    observer: &'p mut O,
+}
+
+impl<O: Observer> Take for Counter<'_, O> {
+    #[expect(
+        clippy::inline_always,
+        reason = "what is known of the reading need not be asked again"
+    )]
+    #[inline(always)]
+    fn take(&mut self, dialect: Dialect, kind: LineKind, reading: Reading<'_>) {
+        let Self { tally, record, observer } = self;
+        tally.count(&reading, &mut |classifier, provider, verdict, times| {
+            let reading = Some(&reading);
+            let dialect = Some(dialect);
+            let event = Event { kind, dialect, record, reading, provider, verdict, classifier };
+            for _ in 0..times {
+                observer.observe(&event);
+            }
+        });
     }
 }
 
@@ -339,7 +357,11 @@ struct Tally<'t> {
 }
 
 impl Tally<'_> {
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "what is known of the reading need not be asked again"
+    )]
+    #[inline(always)]
     fn count(&mut self, reading: &Reading<'_>, notice: &mut impl Notice) {
         match reading {
             Reading::Attempt(attempt) => self.attempt(attempt, notice),
@@ -351,7 +373,8 @@ impl Tally<'_> {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut impl Notice) {
         let provider =
             self.recent.lookup(self.providers, attempt.relay.host, attempt.recipient.domain);
@@ -390,6 +413,7 @@ impl Tally<'_> {
         notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
     }
 
+    #[inline(never)]
     fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut impl Notice) {
         let provider = self.recent.lookup(self.providers, reply.relay.host, reply.recipient_domain);
         let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
@@ -450,6 +474,7 @@ impl Tally<'_> {
         }))
     }
 
+    #[inline(never)]
     fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut impl Notice) {
         let code = reject.reply.map(|reply| reply.code);
         let verdict = self.classifier.classify(&Refusal {

@@ -178,7 +178,7 @@ impl Postfix {
         if unsure && (outcome == Outcome::Delivered || !relay.host.is_empty()) {
             return local(kept, out);
         }
-        let decided = status.decided();
+        let decided = &status.decided();
         let reason = if outcome == Outcome::Delivered {
             Reason::accepted(text, decided)
         } else {
@@ -206,7 +206,7 @@ impl Postfix {
             phase: reason.phase,
             delay_seconds: status.delay_seconds,
         };
-        out(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
+        out.take(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
         LineKind::Delivery
     }
 
@@ -220,7 +220,7 @@ impl Postfix {
         text: &[u8],
         out: &mut (impl Take + ?Sized),
     ) -> LineKind {
-        let Some(reason) = Reason::parse(text, Decided::default()) else {
+        let Some(reason) = Reason::parse(text, &Decided::default()) else {
             return LineKind::Irrelevant;
         };
         let before = self.recent.take(pid);
@@ -244,8 +244,7 @@ impl Postfix {
             Answer::Reply(_) | Answer::NoReply { .. } => {}
         }
         let reply = HostReply { queue_id, recipient_domain: b"", relay, answer, phase };
-        out(Dialect::Postfix, LineKind::HostReply, Reading::HostReply(reply));
-        LineKind::HostReply
+        hand_out(Reading::HostReply(reply), out)
     }
 }
 
@@ -266,8 +265,7 @@ fn in_house(queue_id: &[u8], text: &[u8], out: &mut (impl Take + ?Sized)) -> Lin
     }
     if text.starts_with(b"from=<") && gives_up(text) {
         let expiry = Expiry { queue_id, recipient: None };
-        out(Dialect::Postfix, LineKind::Delivery, Reading::Expiry(expiry));
-        return LineKind::Delivery;
+        return hand_out(Reading::Expiry(expiry), out);
     }
     LineKind::Irrelevant
 }
@@ -280,13 +278,19 @@ fn gives_up(text: &[u8]) -> bool {
 }
 
 fn suspended(kept: NoAttempt<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
-    out(Dialect::Postfix, LineKind::Suspended, Reading::Suspended(kept));
-    LineKind::Suspended
+    hand_out(Reading::Suspended(kept), out)
 }
 
 fn local(kept: NoAttempt<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
-    out(Dialect::Postfix, LineKind::Local, Reading::Local(kept));
-    LineKind::Local
+    hand_out(Reading::Local(kept), out)
+}
+
+/// Hands out what a line says; its kind.
+#[inline(never)]
+fn hand_out(reading: Reading<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
+    let kind = reading.kind();
+    out.take(Dialect::Postfix, kind, reading);
+    kind
 }
 
 /// The queue id of a message and what follows it; empty where the message begins without one.

@@ -59,20 +59,34 @@ impl EnhancedStatusCode {
     #[expect(clippy::inline_always, reason = "every reply comes here")]
     #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
-        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
-        let class = class - b'0';
-        // Nearly all have one digit each, and nothing that could belong to them behind.
-        if let [subject @ b'0'..=b'9', b'.', detail @ b'0'..=b'9', after @ ..] = rest
-            && !matches!(after, [b'0'..=b'9' | b'.', ..])
-        {
-            let digit = |byte: &u8| u16::from(byte - b'0');
-            return Some((Self::new(class, digit(subject), digit(detail))?, 5));
+        match text.first_chunk() {
+            Some(near) => Self::parse_short(*near).or_else(|| Self::parse_long(text)),
+            None => Self::parse_long(text),
         }
-        Self::parse_long(class, text, rest)
+    }
+
+    /// Nearly all have one digit each, and a space behind.
+    #[expect(clippy::inline_always, reason = "every reply comes here")]
+    #[inline(always)]
+    fn parse_short(near: [u8; 6]) -> Option<(Self, usize)> {
+        let [class @ (b'2' | b'4' | b'5'), b'.', subject, b'.', detail, b' ' | b','] = near else {
+            return None;
+        };
+        let (class, subject, detail) =
+            (class - b'0', subject.wrapping_sub(b'0'), detail.wrapping_sub(b'0'));
+        if (subject > 9) | (detail > 9) {
+            return None;
+        }
+        let number = u32::from(class) << (2 * PART_BITS)
+            | u32::from(subject) << PART_BITS
+            | u32::from(detail);
+        Some((Self(NonZeroU32::new(number)?), 5))
     }
 
     #[inline(never)]
-    fn parse_long(class: u8, text: &[u8], rest: &[u8]) -> Option<(Self, usize)> {
+    fn parse_long(text: &[u8]) -> Option<(Self, usize)> {
+        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text else { return None };
+        let class = class - b'0';
         let (subject, rest) = digits(rest)?;
         let (detail, rest) = digits(rest.strip_prefix(b".")?)?;
         if matches!(rest, [b'.', next, ..] if next.is_ascii_digit()) {

@@ -187,7 +187,7 @@ mod tests {
                         let kind = super::super::Postfix::default().read(
                             daemon,
                             &record,
-                            &mut |_, _, reading| panic!("{reading:?}"),
+                            &mut |_, _, reading: crate::mta::Reading<'_>| panic!("{reading:?}"),
                         );
                         assert_eq!(kind, crate::mta::LineKind::Irrelevant, "{line}");
                     }

@@ -3,10 +3,10 @@
 //! (`postscreen/postscreen_smtpd.c`).
 
 use crate::attempt::{InboundReject, Phase};
-use crate::mta::{Dialect, LineKind, Reading, Take, Why};
+use crate::mta::{LineKind, Reading, Take, Why};
 use crate::smtp::{CodeClass, EnhancedStatusCode, Reply};
 
-use super::Daemon;
+use super::{Daemon, hand_out};
 
 /// Reads a line if it is a refusal. `text` is what follows the queue id, which is empty where the
 /// line has none.
@@ -22,20 +22,17 @@ pub(super) fn read(
         Some(b'r') => text.strip_prefix(b"reject: "),
         Some(b'm') => text.strip_prefix(b"milter-reject: "),
         Some(b'p') => text.strip_prefix(b"proxy-reject: "),
-        Some(b'w') => return proxy(text).map(|reject| hand_out(reject, out)),
+        Some(b'w') => {
+            return proxy(text).map(|reject| hand_out(Reading::InboundReject(reject), out));
+        }
         _ => None,
     };
     let text = found?;
     let content = if daemon == Daemon::Server { None } else { content(queue_id, text) };
     Some(match content.or_else(|| command(daemon, queue_id, text)) {
-        Some(reject) => hand_out(reject, out),
+        Some(reject) => hand_out(Reading::InboundReject(reject), out),
         None => LineKind::Unreadable(Why::Malformed),
     })
-}
-
-fn hand_out(reject: InboundReject<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
-    out(Dialect::Postfix, LineKind::InboundReject, Reading::InboundReject(reject));
-    LineKind::InboundReject
 }
 
 /// `STAGE from name[address]: TEXT; from=<...> to=<...> ...`.

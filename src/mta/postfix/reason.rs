@@ -21,7 +21,7 @@ pub(super) struct Reason<'a> {
 impl<'a> Reason<'a> {
     /// The server took the message: the words are its reply.
     #[inline]
-    pub(super) fn accepted(text: &'a [u8], decided: Decided) -> Self {
+    pub(super) fn accepted(text: &'a [u8], decided: &Decided<'_>) -> Self {
         let answer = reply::parse(text, decided)
             .map_or(Answer::NoReply { cause: NoReply::Protocol, text }, Answer::Reply);
         Self { relay: Relay::default(), answer, phase: None }
@@ -39,7 +39,7 @@ impl<'a> Reason<'a> {
     /// What the words say, `None` if smtp(8) does not speak so.
     ///
     /// `decided` is what the record says about a reply; nothing for a line without a record.
-    pub(super) fn parse(text: &'a [u8], decided: Decided) -> Option<Self> {
+    pub(super) fn parse(text: &'a [u8], decided: &Decided<'_>) -> Option<Self> {
         match text.first()? {
             b'h' => said(text.strip_prefix(b"host ")?, decided),
             b'P' => said(text.strip_prefix(b"Protocol error: host ")?, decided),
@@ -59,12 +59,12 @@ impl<'a> Reason<'a> {
 
 /// A reply, or something else that came in its place.
 #[inline(never)]
-fn answer(text: &[u8], decided: Decided) -> Answer<'_> {
+fn answer<'a>(text: &'a [u8], decided: &Decided<'_>) -> Answer<'a> {
     Reason::accepted(text, decided).answer
 }
 
 /// `H[ip] said: REPLY (in reply to CMD)` and `H[ip] refused to talk to me: REPLY`.
-fn said(text: &[u8], decided: Decided) -> Option<Reason<'_>> {
+fn said<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reason<'a>> {
     let (relay, rest) = peer::parse(text)?;
     if let Some(reply) = rest.strip_prefix(b" said: ") {
         let (reply, phase) = in_reply_to(reply);
@@ -73,9 +73,9 @@ fn said(text: &[u8], decided: Decided) -> Option<Reason<'_>> {
     let reply = rest.strip_prefix(b" refused to talk to me: ")?;
     // The same words for the greeting and for EHLO. After a greeting Postfix tries another host or
     // comes back later, whatever the code (`smtp_skip_5xx_greeting`); EHLO it takes at its word.
-    let phase = if decided.class == Some(5) { Phase::Helo } else { Phase::Connect };
-    let decided = Decided { class: None, ..decided };
-    Some(Reason { relay, answer: answer(reply, decided), phase: Some(phase) })
+    let phase = if decided.class() == Some(5) { Phase::Helo } else { Phase::Connect };
+    let decided = Decided { is_softened: true, ..*decided };
+    Some(Reason { relay, answer: answer(reply, &decided), phase: Some(phase) })
 }
 
 /// Parts a reply from what Postfix says after it about the command. It has the last word, unless
@@ -165,7 +165,7 @@ fn login(text: &[u8]) -> Option<Reason<'_>> {
     if let Some((relay, rest)) = said {
         return Some(match rest.strip_prefix(b" said: ") {
             Some(reply) => {
-                let answer = answer(reply, Decided::default());
+                let answer = answer(reply, &Decided::default());
                 Reason { relay, answer, phase: Some(Phase::Auth) }
             }
             None => Reason::no_reply(relay, NoReply::Local, text, Some(Phase::Auth)),
@@ -183,7 +183,7 @@ fn start_tls(text: &[u8]) -> Option<Reason<'_>> {
     if let Some((relay, rest)) = rest.strip_prefix(b"host ").and_then(peer::parse)
         && let Some(reply) = rest.strip_prefix(b" refused to start TLS: ")
     {
-        return Some(Reason { relay, answer: answer(reply, Decided::default()), phase });
+        return Some(Reason { relay, answer: answer(reply, &Decided::default()), phase });
     }
     let host = rest.strip_prefix(b"was not offered by host ").and_then(peer::parse);
     let relay = host.map_or(Relay::default(), |(relay, _)| relay);

@@ -6,11 +6,23 @@ use crate::smtp::{EnhancedStatusCode, Reply, ReplyCode};
 
 /// What the rest of the line tells about a reply.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Decided {
+pub(super) struct Decided<'a> {
+    /// The status that Postfix logged with it, empty for none.
+    pub(super) dsn: &'a [u8],
+    /// Whether the class of the status is not that of the reply.
+    pub(super) is_softened: bool,
+}
+
+impl Decided<'_> {
+    /// The status that Postfix logged with the reply.
+    pub(super) fn status(&self) -> Option<EnhancedStatusCode> {
+        EnhancedStatusCode::parse(self.dsn).map(|(status, _)| status)
+    }
+
     /// The class that Postfix took the reply for.
-    pub(super) class: Option<u8>,
-    /// The status that Postfix logged with it.
-    pub(super) dsn: Option<EnhancedStatusCode>,
+    pub(super) fn class(&self) -> Option<u8> {
+        self.status().filter(|_| !self.is_softened).map(EnhancedStatusCode::class)
+    }
 }
 
 /// The reply in `text`, `None` if it is not one: Postfix logs whatever came.
@@ -19,10 +31,10 @@ pub(super) struct Decided {
 /// them, and not every server cares).
 #[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
 #[inline(always)]
-pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
+pub(super) fn parse<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reply<'a>> {
     let code = code(text)?;
     let reply = match text.get(3..).unwrap_or_default() {
-        [b'-', ..] => of_lines(code, text, decided.class),
+        [b'-', ..] => of_lines(code, text, decided.class()),
         after => Reply::with_rest(code, after, text),
     };
     if reply.enhanced.is_some() {
@@ -31,7 +43,7 @@ pub(super) fn parse(text: &[u8], decided: Decided) -> Option<Reply<'_>> {
     // Without a status in the reply Postfix makes one up: 5.0.0.
     let real = |dsn: &EnhancedStatusCode| (dsn.subject(), dsn.detail()) != (0, 0);
     let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class()) == reply.code.get() / 100;
-    Some(Reply { enhanced: decided.dsn.filter(|dsn| fits(dsn) && real(dsn)), ..reply })
+    Some(Reply { enhanced: decided.status().filter(|dsn| fits(dsn) && real(dsn)), ..reply })
 }
 
 /// A reply of several lines, whose first one has that code.
@@ -98,9 +110,8 @@ fn line_of_another_code(
 mod tests {
     use super::*;
 
-    fn read(text: &str, class: Option<u8>, dsn: Option<&str>) -> Option<(u16, String)> {
-        let dsn = dsn.and_then(|dsn| EnhancedStatusCode::parse(dsn.as_bytes())).map(|(dsn, _)| dsn);
-        let reply = parse(text.as_bytes(), Decided { class, dsn })?;
+    fn read(text: &str, dsn: &str, is_softened: bool) -> Option<(u16, String)> {
+        let reply = parse(text.as_bytes(), &Decided { dsn: dsn.as_bytes(), is_softened })?;
         assert_eq!(reply.text, text.as_bytes(), "the text is kept whole");
         let enhanced = reply.enhanced.map(|enhanced| enhanced.to_string());
         Some((reply.code.get(), enhanced.unwrap_or_default()))
@@ -123,22 +134,22 @@ mod tests {
             ("450 5.1.1 the enhanced code is of the wrong class", Some(4), 450, ""),
         ] {
             let dsn = class.map(|class: u8| format!("{class}.0.0"));
-            let found = read(text, class, dsn.as_deref());
+            let found = read(text, &dsn.unwrap_or_default(), false);
             assert_eq!(found, Some((code, enhanced.to_owned())), "{text}");
         }
     }
 
     #[test]
     fn the_status_of_the_record_stands_in_for_a_line_that_was_cut() {
-        let found = read("550-Long 550-lines that are c", Some(5), Some("5.7.1"));
+        let found = read("550-Long 550-lines that are c", "5.7.1", false);
         assert_eq!(found, Some((550, "5.7.1".to_owned())));
-        assert_eq!(read("550-Long", Some(5), Some("4.7.1")), Some((550, String::new())));
+        assert_eq!(read("550-Long", "4.7.1", true), Some((550, String::new())));
     }
 
     #[test]
     fn what_is_no_reply_is_none() {
         for text in ["", "25", "2500 ok? 221 bye", "999 9.9.9 what", "Go away", "HTTP/1.1 400"] {
-            assert_eq!(read(text, None, None), None, "{text}");
+            assert_eq!(read(text, "", false), None, "{text}");
         }
     }
 }

@@ -8,7 +8,6 @@
 use crate::attempt::{Outcome, Relay};
 use crate::mta::Why;
 use crate::scan;
-use crate::smtp::EnhancedStatusCode;
 
 use super::peer;
 use super::reply::Decided;
@@ -68,7 +67,8 @@ pub(super) struct Status<'a> {
     /// From the arrival of the message to the end of this attempt.
     pub(super) delay_seconds: Option<f64>,
     /// The status that Postfix gives the attempt: the server's where it has one of the right class.
-    pub(super) dsn: Option<EnhancedStatusCode>,
+    /// Empty where there is none.
+    pub(super) dsn: &'a [u8],
     /// What became of it.
     pub(super) word: Word,
     /// Why: what stands between the parentheses. Postfix cuts long lines, and with them the end.
@@ -96,13 +96,13 @@ impl<'a> Status<'a> {
         let (delay, rest) = rest.split_at_checked(scan::find(rest, b',')?)?;
         let delays = rest.strip_prefix(b", delays=")?;
         let rest = delays.get(scan::find(delays, b',')?..)?.strip_prefix(b", dsn=")?;
-        let (dsn, length) = EnhancedStatusCode::parse(rest)?;
-        let (word, text) = Word::usual(rest.get(length..)?.strip_prefix(b", status=")?)?;
+        let (dsn, rest) = rest.split_at_checked(scan::find(rest, b',')?)?;
+        let (word, text) = Word::usual(rest.strip_prefix(b", status=")?)?;
         Some(Self {
             address,
             relay,
             delay_seconds: Some(seconds(delay)?),
-            dsn: Some(dsn),
+            dsn,
             word,
             text: text.strip_suffix(b")").unwrap_or(text),
         })
@@ -119,7 +119,7 @@ impl<'a> Status<'a> {
         }
         let rest = rest.strip_prefix(b"relay=").ok_or(Why::Malformed)?;
         let (relay, mut rest) = relay(rest).ok_or(early)?;
-        let (mut delay_seconds, mut dsn) = (None, None);
+        let (mut delay_seconds, mut dsn) = (None, &b""[..]);
         let result = loop {
             if let Some(result) = rest.strip_prefix(b"status=") {
                 break result;
@@ -129,7 +129,7 @@ impl<'a> Status<'a> {
                 [b'd', b'e', b'l', b'a', b'y', b'=', value @ ..] => {
                     delay_seconds = seconds(value);
                 }
-                [b'd', b's', b'n', b'=', value @ ..] => dsn = enhanced(value),
+                [b'd', b's', b'n', b'=', value @ ..] => dsn = value,
                 _ => {}
             }
             rest = after;
@@ -161,11 +161,9 @@ impl<'a> Status<'a> {
 
     /// What the record says about a reply in its text.
     #[inline]
-    pub(super) fn decided(&self) -> Decided {
+    pub(super) fn decided(&self) -> Decided<'a> {
         // A soft bounce is a 5yz that the record makes a 4yz.
-        let class =
-            self.dsn.filter(|_| self.word != Word::SoftBounce).map(EnhancedStatusCode::class);
-        Decided { class, dsn: self.dsn }
+        Decided { dsn: self.dsn, is_softened: self.word == Word::SoftBounce }
     }
 }
 
@@ -256,8 +254,4 @@ fn seconds(text: &[u8]) -> Option<f64> {
         }
     }
     Some(f64::from(u32::try_from(number).ok()?) / POWERS.get(decimals)?)
-}
-
-fn enhanced(text: &[u8]) -> Option<EnhancedStatusCode> {
-    EnhancedStatusCode::parse(text).map(|(code, _)| code)
 }
