@@ -383,6 +383,8 @@ impl<'p> Loader<'p> {
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
+            // Nearly all begin with a space, which is no news in a text.
+            .prefilter(false)
             .build(&self.literals.bytes)
             .map_err(|error| whole(error.to_string()))?;
         if rules.len() > usize::from(u16::MAX) {

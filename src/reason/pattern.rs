@@ -11,6 +11,11 @@
 //! `"(mailbox|inbox) .. full"`, `"black-list*"`, `"dkim + not pass*"`, `"blocked using HOST"`.
 //! A pattern is found with literals alone, in one pass over the text for all patterns of all rules.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+
 use super::normal::{MASKS, fold};
 
 /// The farthest that two terms with ` .. ` between them may stand apart, in bytes.
@@ -56,18 +61,19 @@ impl Literal {
 #[derive(Debug, Default)]
 pub(super) struct Literals {
     pub(super) bytes: Vec<Vec<u8>>,
-    places: std::collections::HashMap<Vec<u8>, Literal>,
+    places: HashMap<Vec<u8>, Literal, Xxh3DefaultBuilder>,
 }
 
 impl Literals {
     fn add(&mut self, bytes: Vec<u8>) -> Result<Literal, String> {
-        if let Some(known) = self.places.get(&bytes) {
-            return Ok(*known);
+        match self.places.entry(bytes) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
+                let place = u16::try_from(self.bytes.len()).map_err(|_| "too many literals")?;
+                self.bytes.push(new.key().clone());
+                Ok(*new.insert(Literal(place)))
+            }
         }
-        let place = u16::try_from(self.bytes.len()).map_err(|_| "too many literals".to_owned())?;
-        self.bytes.push(bytes.clone());
-        self.places.insert(bytes, Literal(place));
-        Ok(Literal(place))
     }
 
     /// Compiles a pattern.
@@ -75,6 +81,11 @@ impl Literals {
     /// # Errors
     /// Says what was expected, where the text is no pattern.
     pub(super) fn compile(&mut self, text: &str) -> Result<Pattern, String> {
+        // Most are one term, and a search for the signs costs more than the term.
+        if !text.contains(['+', '.']) {
+            let term = Term { literals: self.term(text)?.into(), gap: GAP_MAX };
+            return Ok(Pattern { chains: [Chain { terms: [term].into() }].into() });
+        }
         let mut chains = Vec::new();
         for chain in text.split(" + ") {
             let mut terms = Vec::new();
@@ -126,6 +137,10 @@ fn choices(term: &str) -> Result<Vec<String>, String> {
 }
 
 fn append(texts: &mut Vec<String>, choices: &[&str]) -> Result<(), String> {
+    if let [only] = choices {
+        texts.iter_mut().for_each(|text| text.push_str(only));
+        return Ok(());
+    }
     *texts = texts
         .iter()
         .flat_map(|text| choices.iter().map(move |choice| [text, *choice].concat()))
@@ -138,31 +153,30 @@ fn append(texts: &mut Vec<String>, choices: &[&str]) -> Result<(), String> {
 
 /// The bytes to look for: a space where a word must begin or end.
 fn literal(choice: &str) -> Result<Vec<u8>, String> {
-    let words = choice.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    let (open_start, words) = words.strip_prefix('*').map_or((false, &*words), |rest| (true, rest));
+    let words = choice.trim_ascii();
+    let (open_start, words) = words.strip_prefix('*').map_or((false, words), |rest| (true, rest));
     let (open_end, words) = words.strip_suffix('*').map_or((false, words), |rest| (true, rest));
-    let mut bytes = Vec::new();
+    if words.len() < 2 {
+        return Err(format!("expected at least two letters, but found \"{choice}\""));
+    }
+    let mut bytes = Vec::with_capacity(words.len() + 2);
     if !open_start {
         bytes.push(b' ');
     }
-    for (place, word) in words.split(' ').enumerate() {
+    for (place, word) in words.split_ascii_whitespace().enumerate() {
         if place > 0 {
             bytes.push(b' ');
         }
-        if MASKS.contains(&word) {
+        let simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if word.bytes().all(simple) || MASKS.contains(&word) {
             bytes.extend_from_slice(word.as_bytes());
-        } else {
+        } else if word.bytes().all(|byte| simple(byte) || byte >= 0x80 || byte == b'\'') {
             fold(word.replace('\'', "").as_bytes(), &mut bytes);
-        }
-        let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte >= 0x80;
-        if !MASKS.contains(&word) && !word.bytes().all(|byte| plain(&byte) || byte == b'\'') {
+        } else {
             return Err(format!(
                 "expected words in lower case, `*` at an end, `..` or `+`, but found \"{word}\""
             ));
         }
-    }
-    if words.len() < 2 {
-        return Err(format!("expected at least two letters, but found \"{choice}\""));
     }
     if !open_end {
         bytes.push(b' ');
