@@ -116,11 +116,8 @@ fn search(
     in_lane: impl Fn(u8x16) -> u8x16,
     is_it: impl Fn(u8) -> bool,
 ) -> Option<usize> {
-    if let Some((near, after)) = text.split_first_chunk::<LANE>()
-        && let Some(far) = after.first_chunk::<LANE>()
-    {
-        let places = |lane: &[u8; LANE]| in_lane(u8x16::new(*lane)).to_bitmask();
-        let found = places(near) | places(far) << LANE;
+    if let Some(near) = text.first_chunk() {
+        let found = places(near, &in_lane);
         if found != 0 {
             return Some(found.trailing_zeros() as usize);
         }
@@ -191,7 +188,7 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
 pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
     let mut near = text.get(known..).unwrap_or(text);
     while let Some((pair, far)) = near.split_first_chunk() {
-        let found = places(pair, b'\n');
+        let found = places(pair, |lane| lane.simd_eq(u8x16::splat(b'\n')));
         if found != 0 {
             let at = found.trailing_zeros() as usize;
             let end = text.len() - near.len() + at;
@@ -222,11 +219,10 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// A bit for each place where `byte` stands, the first one lowest.
+/// A bit for each place where something wanted stands, the first one lowest.
 #[inline]
-fn places(text: &[u8; 2 * LANE], byte: u8) -> u32 {
-    let wanted = u8x16::splat(byte);
-    let bits = |lane: &[u8; LANE]| u8x16::new(*lane).simd_eq(wanted).to_bitmask();
+fn places(text: &[u8; 2 * LANE], in_lane: impl Fn(u8x16) -> u8x16) -> u32 {
+    let bits = |lane: &[u8; LANE]| in_lane(u8x16::new(*lane)).to_bitmask();
     match text.as_chunks() {
         ([one, other], _) => bits(one) | bits(other) << LANE,
         _ => 0,

@@ -1,6 +1,6 @@
 //! A memory of what was looked up lately: a log names few pairs of relay host and domain, often.
 
-use super::name::sketch;
+use super::name::ends;
 use super::{ProviderId, Providers};
 use crate::scan;
 
@@ -83,12 +83,17 @@ fn look_further(
     provider
 }
 
-/// The set of a pair.
+/// The set of a pair: that of their ends, for names that are alike differ there.
 #[inline]
 fn set(host: &[u8], domain: &[u8]) -> usize {
-    let pair = sketch(host).rotate_left(17) ^ sketch(domain);
-    #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are wanted")]
-    let set = pair as usize & (SETS - 1);
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = |name| {
+        let [first, last] = ends(name);
+        first ^ last.rotate_left(32)
+    };
+    let pair = mixed(host) ^ mixed(domain).rotate_left(17);
+    #[expect(clippy::cast_possible_truncation, reason = "only these bits are left")]
+    let set = (pair.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2())) as usize;
     set
 }
 

@@ -138,7 +138,9 @@ fn choices(term: &str) -> Result<Vec<String>, String> {
 
 fn append(texts: &mut Vec<String>, choices: &[&str]) -> Result<(), String> {
     if let [only] = choices {
-        texts.iter_mut().for_each(|text| text.push_str(only));
+        for text in texts.iter_mut() {
+            text.push_str(only);
+        }
         return Ok(());
     }
     *texts = texts

@@ -74,7 +74,7 @@ impl EnhancedStatusCode {
         };
         let (class, subject, detail) =
             (class - b'0', subject.wrapping_sub(b'0'), detail.wrapping_sub(b'0'));
-        if (subject > 9) | (detail > 9) {
+        if subject.max(detail) > 9 {
             return None;
         }
         let number = u32::from(class) << (2 * PART_BITS)

@@ -226,19 +226,24 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A number of seconds, `0.05` or `432000`.
 #[inline]
 fn seconds(text: &[u8]) -> Option<f64> {
+    match *text {
+        [a, b'.', b, c] => three_digits([a, b, c]).map(|number| number / 100.0),
+        [a, b, b'.', c] => three_digits([a, b, c]).map(|number| number / 10.0),
+        _ => any_seconds(text),
+    }
+}
+
+/// The number that three digits are.
+#[inline]
+fn three_digits(text: [u8; 3]) -> Option<f64> {
+    let [a, b, c] = text.map(|byte| byte.wrapping_sub(b'0'));
+    (a.max(b).max(c) <= 9).then(|| f64::from(u16::from(a) * 100 + u16::from(b) * 10 + u16::from(c)))
+}
+
+fn any_seconds(text: &[u8]) -> Option<f64> {
     const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
     /// So many digits are no more than the number can hold.
     const LENGTH_MAX: usize = 18;
-    // `0.05` to `9.99` and `10.0` to `99.9`.
-    if let &[a, b, c, d] = text {
-        let digit = |byte: u8| byte.wrapping_sub(b'0');
-        let (point, tens) = if b == b'.' { (100.0, [a, c, d]) } else { (10.0, [a, b, d]) };
-        let [x, y, z] = tens.map(digit);
-        if (b == b'.') | (c == b'.') && (x <= 9) & (y <= 9) & (z <= 9) {
-            let number = u16::from(x) * 100 + u16::from(y) * 10 + u16::from(z);
-            return Some(f64::from(number) / point);
-        }
-    }
     let (mut number, mut decimals, mut point) = (0u64, 0, 0);
     if text.len() > LENGTH_MAX {
         return None;
@@ -254,4 +259,31 @@ fn seconds(text: &[u8]) -> Option<f64> {
         }
     }
     Some(f64::from(u32::try_from(number).ok()?) / POWERS.get(decimals)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_have_decimals_or_none() {
+        for (text, expected) in [
+            ("0", 0.0),
+            ("7", 7.0),
+            ("0.5", 0.5),
+            ("0.05", 0.05),
+            ("9.99", 9.99),
+            ("10.5", 10.5),
+            ("1234", 1234.0),
+            ("432000", 432_000.0),
+            ("0.000001", 0.000_001),
+        ] {
+            assert_eq!(seconds(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(any_seconds(text.as_bytes()), Some(expected), "{text}");
+        }
+        for text in ["1.a0", "1..2", "..12", "12.:", "1/.2", "-1.5", "1e10", "9999999999999999999"]
+        {
+            assert_eq!(seconds(text.as_bytes()), None, "{text}");
+        }
+    }
 }
