@@ -22,6 +22,9 @@ const BEGINNING: usize = 16;
 /// The longest reply that is remembered.
 const TEXT_MAX: usize = 1024;
 
+/// The most steps that are remembered of one: a server cannot fill the memory with spaces.
+const STEPS_MAX: usize = 96;
+
 /// The replies that are remembered.
 #[derive(Debug, Default)]
 pub(super) struct Familiar {
@@ -79,7 +82,8 @@ impl Familiar {
         refusal: &Refusal<'_>,
         verdict: Verdict,
     ) {
-        let Some((place, steps)) = place(refusal).zip(normaliser.steps()) else { return };
+        let steps = normaliser.steps().filter(|steps| steps.len() <= STEPS_MAX);
+        let Some((place, steps)) = place(refusal).zip(steps) else { return };
         if self.places.is_empty() {
             self.places.resize(PLACES, Known::default());
         }
