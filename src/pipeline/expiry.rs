@@ -40,7 +40,7 @@ struct Generation {
 /// A bit for each name of a message that was noted, by its upper bits. Every delivered message asks,
 /// hardly any ever waited, and this tells most of them at less than the price of a look.
 #[derive(Debug)]
-struct Noted(Box<[u64; Self::WORDS]>);
+struct Noted(Box<[u64]>);
 
 impl Noted {
     /// So many that a full generation sets one bit of ten.
@@ -69,7 +69,7 @@ impl Noted {
 
 impl Default for Noted {
     fn default() -> Self {
-        Self(Box::new([0; Self::WORDS]))
+        Self(vec![0; Self::WORDS].into())
     }
 }
 
