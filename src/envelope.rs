@@ -406,6 +406,35 @@ mod tests {
         }
 
         #[test]
+        fn a_glance_sees_no_further_than_its_line(
+            lines in proptest::collection::vec(prop_oneof![3 => line(), 1 => nearly_a_line()], 1..20),
+            ends in any::<bool>(),
+        ) {
+            let lines: Vec<Vec<u8>> = lines
+                .into_iter()
+                .map(|line| line.into_iter().filter(|byte| !b"\r\n".contains(byte)).collect())
+                .filter(|line: &Vec<u8>| !line.is_empty())
+                .collect();
+            let mut text = lines.join(&b'\n');
+            if ends && !lines.is_empty() {
+                text.push(b'\n');
+            }
+            let (mut rest, mut unwrapper) = (text.as_slice(), Unwrapper::default());
+            for expected in &lines {
+                let (line, glance, after) = unwrapper.glance(rest);
+                prop_assert_eq!(line, expected);
+                if let Glance::Record(record) = glance {
+                    prop_assert_eq!(record, Unwrapper::default().unwrap(expected));
+                } else {
+                    // So that the next glance has something to compare with.
+                    unwrapper.unwrap(line);
+                }
+                rest = after;
+            }
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
         fn any_bytes_are_a_record(line in proptest::collection::vec(any::<u8>(), 0..200)) {
             let record = Unwrapper::default().unwrap(&line);
             prop_assert!(record.repeat >= 1);
