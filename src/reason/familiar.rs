@@ -280,6 +280,13 @@ mod tests {
         ] {
             assert_eq!(find(text), None, "{text}");
         }
+        // What has to be undone first is not what it seems.
+        learn(&mut familiar, b"554 5.7.1 The message has, lt, in it", 8);
+        let find = |text: &str| {
+            familiar.find(&mut Normaliser::default(), &vocabulary(), &refusal(text.as_bytes()))
+        };
+        assert!(find("554 5.7.1 The message has, (lt), in it").is_some());
+        assert_eq!(find("554 5.7.1 The message has, &lt;, in it"), None);
         let asked = |refusal: Refusal<'_>| {
             familiar.find(&mut Normaliser::default(), &vocabulary(), &refusal)
         };
