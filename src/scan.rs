@@ -1,6 +1,6 @@
 //! Short searches: for a byte that is expected near, and for the ends of lines.
 //!
-//! `memchr` is made for long texts. Most fields of a log line end within the next sixteen bytes, and
+//! `memchr` is made for long texts. Most fields of a log line end within the next 32 bytes, and
 //! then the call alone would cost more than looking at them.
 
 use wide::u8x16;

@@ -5,7 +5,7 @@ use wide::u8x16;
 /// How many bytes a vector has.
 const LANE: usize = size_of::<u8x16>();
 /// How many bytes there are.
-pub(super) const BYTES: usize = 2 * LANE;
+const BYTES: usize = 2 * LANE;
 
 /// What a text may begin with.
 #[derive(Clone, Copy, Debug)]

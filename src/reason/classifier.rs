@@ -119,7 +119,7 @@ impl Classifier {
         }
         let verdict = self.classify_anew(&refusal);
         // Those that no rule knows are counted by their normal forms, which have to be made.
-        if verdict.reason != Reason::Unclassified {
+        if self.uses_memory && verdict.reason != Reason::Unclassified {
             self.familiar.learn(&self.normaliser, &refusal, verdict);
         }
         verdict
