@@ -6,10 +6,12 @@
 //! provider that answered; words that mean the same everywhere; the enhanced code; broad words
 //! ("policy", "try again"); the basic code. Within each, the first in the file decides.
 //!
-//! Read on in `normal.rs` (what is looked at), `pattern.rs` (what is looked for), `rule.rs`,
-//! `load.rs` (the table and what is refused in it), `classifier.rs` (the decision).
+//! Read on in `normal.rs` (what is looked at), `pattern.rs` (what is looked for), `dictionary.rs`
+//! (where it stands), `rule.rs`, `load.rs` (the table and what is refused in it), `classifier.rs` (the
+//! decision).
 
 mod classifier;
+mod dictionary;
 mod familiar;
 mod load;
 mod memory;

@@ -1,11 +1,10 @@
 //! The decision.
 
-use aho_corasick::AhoCorasick;
-
+use super::dictionary::Dictionary;
 use super::familiar::Familiar;
 use super::memory::Memory;
 use super::normal::{Normaliser, Vocabulary};
-use super::pattern::{Findings, Literal, Pattern};
+use super::pattern::{Findings, Pattern};
 use super::rule::Rule;
 use super::templates::{Template, Templates};
 use super::{ListId, Reason, Refusal, RuleId, Verdict, load};
@@ -42,7 +41,7 @@ pub(super) struct Rules {
     pub(super) triggers: Vec<Vec<u16>>,
     /// For each provider, whether any rule is about it.
     pub(super) has_own: Vec<bool>,
-    pub(super) automaton: AhoCorasick,
+    pub(super) dictionary: Dictionary,
     /// How many literals there are.
     pub(super) literals: usize,
     pub(super) vocabulary: Vocabulary,
@@ -190,16 +189,15 @@ impl Classifier {
         let rules = &self.rules;
         self.candidates.fill(0);
         self.findings.clear(rules.literals);
-        for found in rules.automaton.find_overlapping_iter(text) {
-            let literal = Literal(u16::try_from(found.pattern().as_usize()).unwrap_or(u16::MAX));
-            if self.findings.note(literal, found.start(), found.end()) {
+        rules.dictionary.find(text, |literal, start, end| {
+            if self.findings.note(literal, start, end) {
                 for rule in rules.triggers.get(literal.index()).into_iter().flatten() {
                     if let Some(word) = self.candidates.get_mut(usize::from(*rule / 64)) {
                         *word |= 1 << (rule % 64);
                     }
                 }
             }
-        }
+        });
         let rule_at = |at: &usize| rules.all.get(*at);
         let scoped =
             |at: &usize| rule_at(at).is_some_and(|rule| rule.scope.holds(refusal, says_nothing));

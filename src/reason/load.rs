@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::classifier::{Classifier, Rules};
+use super::dictionary::Dictionary;
 use super::normal::Vocabulary;
 use super::pattern::{Literals, Pattern};
 use super::rule::{Codes, EnhancedCodes, Rule, Scope};
@@ -357,10 +357,11 @@ impl<'p> Loader<'p> {
     fn finish(mut self) -> Result<Rules, Error> {
         self.placed.sort_by_key(|placed| placed.stage);
         let rules: Vec<Rule> = self.placed.into_iter().map(|placed| placed.rule).collect();
-        for literal in &self.literals.bytes {
+        let Literals { places, lengths } = self.literals;
+        for literal in places.keys() {
             self.vocabulary.learn(literal);
         }
-        let mut triggers = vec![Vec::new(); self.literals.bytes.len()];
+        let mut triggers = vec![Vec::new(); lengths.len()];
         let mut has_own = vec![false; self.providers.names().len()];
         let mut wordless = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
@@ -369,7 +370,7 @@ impl<'p> Loader<'p> {
                 wordless.push(place);
             }
             for pattern in rule.text.iter().chain(&rule.url) {
-                for literal in rarest(pattern, &self.literals) {
+                for literal in rarest(pattern, &lengths) {
                     if let Some(rules) = triggers.get_mut(literal) {
                         rules.push(at);
                     }
@@ -381,12 +382,6 @@ impl<'p> Loader<'p> {
                 }
             }
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            // Nearly all begin with a space, which is no news in a text.
-            .prefilter(false)
-            .build(&self.literals.bytes)
-            .map_err(|error| whole(error.to_string()))?;
         if rules.len() > usize::from(u16::MAX) {
             return Err(whole("expected at most 65535 rules".to_owned()));
         }
@@ -395,8 +390,8 @@ impl<'p> Loader<'p> {
             wordless,
             triggers,
             has_own,
-            automaton,
-            literals: self.literals.bytes.len(),
+            dictionary: Dictionary::new(places),
+            literals: lengths.len(),
             vocabulary: self.vocabulary,
             list_names: self.list_names,
             lists: self.lists,
@@ -425,8 +420,8 @@ fn same_conditions(a: &Rule, b: &Rule) -> bool {
 }
 
 /// The literals of the term that is least likely to be there: the one whose shortest is longest.
-fn rarest(pattern: &Pattern, literals: &Literals) -> Vec<usize> {
-    let length = |place: usize| literals.bytes.get(place).map_or(0, Vec::len);
+fn rarest(pattern: &Pattern, lengths: &[usize]) -> Vec<usize> {
+    let length = |place: usize| lengths.get(place).copied().unwrap_or_default();
     let terms = pattern.chains.iter().flat_map(|chain| &chain.terms);
     terms
         .map(|term| term.literals.iter().map(|literal| literal.index()).collect::<Vec<_>>())

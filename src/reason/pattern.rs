@@ -11,10 +11,8 @@
 //! `"(mailbox|inbox) .. full"`, `"black-list*"`, `"dkim + not pass*"`, `"blocked using HOST"`.
 //! A pattern is found with literals alone, in one pass over the text for all patterns of all rules.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::normal::{MASKS, fold};
 
@@ -60,8 +58,9 @@ impl Literal {
 /// All literals of all patterns, each once.
 #[derive(Debug, Default)]
 pub(super) struct Literals {
-    pub(super) bytes: Vec<Vec<u8>>,
-    places: HashMap<Vec<u8>, Literal, Xxh3DefaultBuilder>,
+    pub(super) places: BTreeMap<Vec<u8>, Literal>,
+    /// How many bytes each has.
+    pub(super) lengths: Vec<usize>,
 }
 
 impl Literals {
@@ -69,8 +68,8 @@ impl Literals {
         match self.places.entry(bytes) {
             Entry::Occupied(known) => Ok(*known.get()),
             Entry::Vacant(new) => {
-                let place = u16::try_from(self.bytes.len()).map_err(|_| "too many literals")?;
-                self.bytes.push(new.key().clone());
+                let place = u16::try_from(self.lengths.len()).map_err(|_| "too many literals")?;
+                self.lengths.push(new.key().len());
                 Ok(*new.insert(Literal(place)))
             }
         }
@@ -102,53 +101,53 @@ impl Literals {
 
     fn term(&mut self, text: &str) -> Result<Vec<Literal>, String> {
         let mut literals = Vec::new();
-        for choice in choices(text)? {
-            let literal = self.add(literal(&choice)?)?;
+        let mut add = |choice: &str| {
+            let literal = self.add(literal(choice)?)?;
             if !literals.contains(&literal) {
                 literals.push(literal);
             }
+            Ok(())
+        };
+        let too_many = || format!("expected at most {CHOICES_MAX} choices in one term");
+        let mut count = 0;
+        let mut of_choice = |choice: &str| {
+            count += 1;
+            if count > CHOICES_MAX {
+                return Err(too_many());
+            }
+            if !choice.contains('-') {
+                return add(choice);
+            }
+            add(&choice.replace('-', ""))?;
+            add(&choice.replace('-', " "))
+        };
+        if text.matches('(').count() > CHOICES_MAX {
+            return Err(too_many());
         }
+        each_choice(&mut String::new(), text, &mut of_choice)?;
         Ok(literals)
     }
 }
 
-/// The texts that a term stands for: its choices multiplied out.
-fn choices(term: &str) -> Result<Vec<String>, String> {
-    let mut texts = vec![String::new()];
-    let mut rest = term;
-    while let Some((before, after)) = rest.split_once('(') {
-        let (inside, after) =
-            after.split_once(')').ok_or("expected a `)` after `(`, but found none")?;
-        append(&mut texts, &[before])?;
-        append(&mut texts, &inside.split('|').collect::<Vec<_>>())?;
-        rest = after;
-    }
-    append(&mut texts, &[rest])?;
-    let mut split = Vec::new();
-    for text in texts {
-        if text.contains('-') {
-            split.push(text.replace('-', ""));
-            split.push(text.replace('-', " "));
-        } else {
-            split.push(text);
-        }
-    }
-    Ok(split)
-}
-
-fn append(texts: &mut Vec<String>, choices: &[&str]) -> Result<(), String> {
-    if let [only] = choices {
-        for text in texts.iter_mut() {
-            text.push_str(only);
-        }
-        return Ok(());
-    }
-    *texts = texts
-        .iter()
-        .flat_map(|text| choices.iter().map(move |choice| [text, *choice].concat()))
-        .collect();
-    if texts.len() > CHOICES_MAX {
-        return Err(format!("expected at most {CHOICES_MAX} choices in one term"));
+/// Calls `each` with `text` and behind it each text that the rest of a term stands for: its choices
+/// multiplied out.
+fn each_choice(
+    text: &mut String,
+    rest: &str,
+    each: &mut impl FnMut(&str) -> Result<(), String>,
+) -> Result<(), String> {
+    let Some((before, after)) = rest.split_once('(') else {
+        text.push_str(rest);
+        return each(text);
+    };
+    let (inside, after) =
+        after.split_once(')').ok_or("expected a `)` after `(`, but found none")?;
+    text.push_str(before);
+    let length = text.len();
+    for choice in inside.split('|') {
+        text.push_str(choice);
+        each_choice(text, after, each)?;
+        text.truncate(length);
     }
     Ok(())
 }
