@@ -38,6 +38,36 @@ pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
     (found != 0).then_some(found.trailing_zeros() as usize)
 }
 
+/// How many bytes [`Places`] looks at.
+pub(crate) const BLOCK: usize = 4 * LANE;
+
+/// The places of one byte in a block, from left to right: one look finds them all.
+#[derive(Debug)]
+pub(crate) struct Places(u64);
+
+impl Places {
+    /// The places of `byte`.
+    #[inline]
+    pub(crate) fn of(block: &[u8; BLOCK], byte: u8) -> Self {
+        let wanted = u8x16::splat(byte);
+        let (lanes, _) = block.as_chunks::<LANE>();
+        Self(lanes.iter().rev().fold(0, |bits, lane| {
+            bits << LANE | u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask())
+        }))
+    }
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let next = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.checked_sub(1)?;
+        Some(next)
+    }
+}
+
 /// Where `byte` stands last.
 #[inline]
 pub(crate) fn find_last(text: &[u8], byte: u8) -> Option<usize> {
@@ -282,6 +312,10 @@ mod tests {
                 prop_assert_eq!(find_last(text, byte), last);
                 let near = (text.len() >= 16).then(|| find(&text[..16], byte)).flatten();
                 prop_assert_eq!(find_near(text, byte), near);
+                if let Some(block) = text.repeat(2).first_chunk() {
+                    let slow = block.iter().enumerate().filter(|(_, other)| **other == byte);
+                    prop_assert!(Places::of(block, byte).eq(slow.map(|(place, _)| place)));
+                }
                 let slow = text.windows(2).position(|pair| pair == [b'a', byte]);
                 prop_assert_eq!(find_pair(text, b'a', byte), slow);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');

@@ -37,9 +37,11 @@ impl ReplyCode {
     /// ```
     #[inline]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let &[a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = text else { return None };
-        let digit = |byte: u8| u16::from(byte - b'0');
-        Self::new(digit(a) * 100 + digit(b) * 10 + digit(c))
+        let [a, b, c] = text.first_chunk::<3>()?.map(|byte| byte.wrapping_sub(b'0'));
+        if !matches!(a, 2..=5) || b.max(c) > 9 {
+            return None;
+        }
+        NonZeroU16::new(u16::from(a) * 100 + u16::from(b) * 10 + u16::from(c)).map(Self)
     }
 
     /// The number.

@@ -59,8 +59,11 @@ impl EnhancedStatusCode {
     #[expect(clippy::inline_always, reason = "every reply comes here")]
     #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
-        match text.first_chunk() {
-            Some(near) => Self::parse_short(*near).or_else(|| Self::parse_long(text)),
+        match text.first_chunk::<6>() {
+            Some(near @ [_, b'.', ..]) => {
+                Self::parse_short(*near).or_else(|| Self::parse_long(text))
+            }
+            Some(_) => None,
             None => Self::parse_long(text),
         }
     }

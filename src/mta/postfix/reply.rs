@@ -32,10 +32,11 @@ impl Decided<'_> {
 #[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
 #[inline(always)]
 pub(super) fn parse<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reply<'a>> {
-    let code = code(text)?;
+    let code = ReplyCode::parse(text)?;
     let reply = match text.get(3..).unwrap_or_default() {
         [b'-', ..] => of_lines(code, text, decided.class()),
-        after => Reply::with_rest(code, after, text),
+        after @ ([] | [b' ', ..]) => Reply::with_rest(code, after, text),
+        _ => return None,
     };
     if reply.enhanced.is_some() {
         return Some(reply);

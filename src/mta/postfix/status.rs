@@ -93,11 +93,12 @@ impl<'a> Status<'a> {
         let rest = rest.strip_prefix(b">, relay=").filter(|_| !address.starts_with(b"\""))?;
         let (relay, rest) = peer::name_and_address(rest)?;
         let rest = rest.strip_prefix(b":25, delay=")?;
-        let (delay, rest) = rest.split_at_checked(scan::find(rest, b',')?)?;
-        let delays = rest.strip_prefix(b", delays=")?;
-        let rest = delays.get(scan::find(delays, b',')?..)?.strip_prefix(b", dsn=")?;
-        let (dsn, rest) = rest.split_at_checked(scan::find(rest, b',')?)?;
-        let (word, text) = Word::usual(rest.strip_prefix(b", status=")?)?;
+        let mut commas = scan::Places::of(rest.first_chunk()?, b',');
+        let (first, second, third) = (commas.next()?, commas.next()?, commas.next()?);
+        let delay = rest.get(..first)?;
+        rest.get(first..second)?.strip_prefix(b", delays=")?;
+        let dsn = rest.get(second..third)?.strip_prefix(b", dsn=")?;
+        let (word, text) = Word::usual(rest.get(third..)?.strip_prefix(b", status=")?)?;
         Some(Self {
             address,
             relay,
@@ -229,6 +230,7 @@ fn seconds(text: &[u8]) -> Option<f64> {
     match *text {
         [a, b'.', b, c] => three_digits([a, b, c]).map(|number| number / 100.0),
         [a, b, b'.', c] => three_digits([a, b, c]).map(|number| number / 10.0),
+        [a, b'.', b] => three_digits([b'0', a, b]).map(|number| number / 10.0),
         _ => any_seconds(text),
     }
 }
