@@ -6,7 +6,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::normal::{Normaliser, Step, Vocabulary, is_plain};
+use super::normal::{LOOKS_BACK, Normaliser, Step, Vocabulary, is_identifier, is_plain};
 use super::{Refusal, Verdict};
 use crate::attempt::{NoReply, Phase};
 use crate::provider::ProviderId;
@@ -136,15 +136,23 @@ impl Known {
             let Some(past) = from.at.checked_sub(here) else { return false };
             let differs = other.get(common..).unwrap_or_default();
             let end = there + common + scan::find(differs, b' ').unwrap_or(differs.len());
-            let chunk = (text.get(..end).unwrap_or_default(), there + past + 1);
-            let known = (self.normal_to(from), self.urls_to(from), from.enhanced);
-            let (step, normal, urls) = normaliser.resume(words, refusal.code, known, chunk);
-            let same = normal == self.normal_to(to)
-                && urls == self.urls_to(to)
-                && step.enhanced == to.enhanced
-                // Neither hangs on what comes behind.
-                && step.read == end + 1
-                && to.read == to.at + 1;
+            let begin = there + past + 1;
+            let same = is_identifier(text.get(begin..end).unwrap_or_default(), refusal.code)
+                && self.is_identifier(from, to)
+                || {
+                    let (normal, urls) = self.between(from, from);
+                    let (step, normal, urls) = normaliser.resume(
+                        words,
+                        refusal.code,
+                        (normal, urls, from.enhanced),
+                        (text.get(..end).unwrap_or_default(), begin),
+                    );
+                    (normal, urls) == self.between(from, to)
+                        && step.enhanced == to.enhanced
+                        // Neither hangs on what comes behind.
+                        && step.read == end + 1
+                        && to.read == to.at + 1
+                };
             if !same {
                 return false;
             }
@@ -152,15 +160,30 @@ impl Known {
         }
     }
 
-    /// The normal form at a step.
-    fn normal_to(&self, step: &Step) -> &[u8] {
-        self.normal.get(..step.normal).unwrap_or_default()
+    /// Whether the bytes between two steps became an identifier and nothing else.
+    fn is_identifier(&self, from: &Step, to: &Step) -> bool {
+        let (before, _) = self.between(from, from);
+        let added = self.normal.get(from.normal..to.normal).unwrap_or_default();
+        // One that follows another one is the same.
+        (added == b"ID " || added.is_empty() && before.ends_with(b" ID "))
+            && (from.urls, from.enhanced) == (to.urls, to.enhanced)
+            && to.read == to.at + 1
     }
 
-    /// The words of the URLs at a step. They stand behind the normal form and a line feed.
-    fn urls_to(&self, step: &Step) -> &[u8] {
-        let from = self.steps.last().map_or(0, |end| end.normal + 2);
-        self.normal.get(from..from + step.urls).unwrap_or_default()
+    /// The normal form and the words of the URLs as they grew from one step to another, and what the
+    /// normaliser may look at again before them.
+    fn between(&self, from: &Step, to: &Step) -> (&[u8], &[u8]) {
+        // The words of the URLs stand behind the normal form and a line feed.
+        let start = self.steps.last().map_or(0, |end| end.normal + 2);
+        let urls = self.normal.get(start..).unwrap_or_default();
+        let part = |text: &'_ [u8], from: usize, to: usize| {
+            let from = from.saturating_sub(LOOKS_BACK);
+            from..to.min(text.len())
+        };
+        (
+            self.normal.get(part(&self.normal, from.normal, to.normal)).unwrap_or_default(),
+            urls.get(part(urls, from.urls, to.urls)).unwrap_or_default(),
+        )
     }
 }
 
@@ -206,11 +229,11 @@ mod tests {
     /// What replies are made of.
     const PIECE: &str = "Words of mail |is full. |<|>|<>| |   |\\.|user@example\\.com|https://example\\.com/a\\?p=NoSuch|\
         192\\.0\\.2\\.1|\\[2001:db8::1\\]|mx\\.example\\.net|zen\\.spamhaus\\.org|550|550-5\\.7\\.1|5\\.2\\.2|\
-        end550 5\\.1\\.1|S3150|[a-f0-9]{4,20}|aB|eMail|e-mail|doesn't|_|/|:|&lt;|é|\\(|\\)|\\\\303\\\\251|\
+        end550 5\\.1\\.1|S3150|[a-f0-9]{4,20}|[a-f0-9]{9,20}[.-][a-f0-9]{1,4}|aB|eMail|e-mail|doesn't|_|/|:|&lt;|é|\\(|\\)|\\\\303\\\\251|\
         \\(in reply to RCPT TO command\\)|Giving up on 192\\.0\\.2\\.1\\.|host mx said: ";
 
     /// What one reply says and another one that is much like it does not.
-    const CHUNK: &str = "[a-f0-9]{4,20}|<?[a-z]{1,9}@example\\.com>?|\\[?192\\.0\\.2\\.[0-9]{1,3}\\]?|[0-9]{1,12}|\
+    const CHUNK: &str = "[a-f0-9]{4,20}|[a-f0-9]{9,20}[.-][a-f0-9]{1,4}|<?[a-z]{1,9}@example\\.com>?|\\[?192\\.0\\.2\\.[0-9]{1,3}\\]?|[0-9]{1,12}|\
         [a-z]{1,4}[0-9]{1,4}\\.example\\.net|end550|S31[0-9]0|&lt;|\\(in|[a-z]{2,5}|5\\.[12]\\.1|https?://[a-z]\\.example/[a-z0-9]{4,9}";
 
     proptest! {

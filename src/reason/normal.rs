@@ -27,11 +27,14 @@ use crate::smtp::{EnhancedStatusCode, ReplyCode};
 use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
 
 pub(super) use fold::fold;
-pub(super) use shape::is_plain;
+pub(super) use shape::{is_identifier, is_plain};
 pub(super) use vocabulary::Vocabulary;
 
 /// How many bytes of a reply count. Longer than any log keeps of a reply that means something.
 pub(super) const TEXT_MAX: usize = 4096;
+
+/// How many bytes of a normal form may be looked at again when it grows: ` ID `, and then some.
+pub(super) const LOOKS_BACK: usize = 8;
 
 /// What stands for a thing that was taken out of the text.
 pub(super) const MASKS: [&str; 6] = ["ADDR", "HOST", "IP", "URL", "ID", "NULL"];
@@ -122,9 +125,10 @@ impl Normaliser {
         }
     }
 
-    /// Goes on with a text, as it is, from `at` to its end. Where it begins, what was before it had
-    /// this normal form, the words of the URLs apart, and this enhanced code. The last step, the
-    /// normal form and the words of the URLs at the end of `text`.
+    /// Goes on with a text, as it is, from `at` to its end. The normal form of what was before it
+    /// ended like this, the words of the URLs apart, at least [`LOOKS_BACK`] bytes of each if there
+    /// were as many, and it had this enhanced code. The last step, and the normal form and the words
+    /// of the URLs with what was added.
     pub(super) fn resume(
         &mut self,
         words: &Vocabulary,
@@ -512,6 +516,8 @@ fn push_piece(words: &Vocabulary, piece: &[u8], out: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn vocabulary() -> Vocabulary {
@@ -543,6 +549,47 @@ mod tests {
             "host gmail-smtp-in.l.google.com[192.0.2.10] said: 550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking. See 550 5.1.1  https://support.google.com/mail/?p=NoSuchUser gm97899cb0.19 - gsmtp (in reply to RCPT TO command)",
         ] {
             assert_eq!(normal(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_at_a_look_is_an_identifier(
+            code in proptest::option::of(550u16..552),
+            before in "(word |ID-a1b2c3d4e5f6a7b8 |7 |e )?",
+            chunk in "([a-f0-9]{13,19}|550|551|mail)?[-.]?[a-f0-9]{14,17}([.-][a-f0-9.-]{1,4})?[0-9](550)?",
+            after in "( 5\\.1\\.1| word)?",
+        ) {
+            let code = code.and_then(ReplyCode::new);
+            let normal = |chunk: &str| {
+                let mut normaliser = Normaliser::default();
+                let text = format!("The {before}{chunk}{after}");
+                normaliser.take(&vocabulary(), code, text.as_bytes());
+                String::from_utf8_lossy(normaliser.text()).into_owned()
+            };
+            if is_identifier(chunk.as_bytes(), code) {
+                prop_assert_eq!(normal(&chunk), normal("aa00bb11cc22dd33ee44"));
+            }
+        }
+    }
+
+    #[test]
+    fn identifiers_are_told_at_a_look() {
+        let code = ReplyCode::new(550);
+        for (chunk, expected) in [
+            ("a767f3fa6bsi490410528edb.207", true),
+            ("b00de2fbb3-392f39b284si855561485edb.254", true),
+            ("1a2b3c4d5e6f7a8b9c", true),
+            ("a767f3fa6bsi490410528edb.550", false),
+            ("550-767f3fa6bsi490410528edb.207", false),
+            ("a767f3fa6bsi490410528edb.com", false),
+            ("blocked-a767f3fa6bsi490410528edb", false),
+            ("a767f3fa6bs", false),
+            ("123456789012345678", false),
+            ("A767f3fa6bsi490410528edb.207", false),
+            ("", false),
+        ] {
+            assert_eq!(is_identifier(chunk.as_bytes(), code), expected, "{chunk}");
         }
     }
 

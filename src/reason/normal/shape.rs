@@ -180,6 +180,38 @@ pub(super) fn trimmed(chunk: &[u8]) -> &[u8] {
     chunk.get(start..end).unwrap_or_default()
 }
 
+/// Whether the bytes between two spaces are an identifier, whatever its letters and digits are.
+/// False also for many that are one: this only spares most of them a closer look.
+pub(in crate::reason) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) -> bool {
+    /// So long that no rule names it.
+    const LENGTH_MIN: usize = 15;
+    // A code at either end may be the server's own, glued to it, and a name ends with letters.
+    let is_code = |at: usize| {
+        let found = chunk.get(at..).and_then(ReplyCode::parse);
+        found.is_some_and(|found| code.is_none_or(|own| own == found))
+    };
+    let ends_in_digit = chunk.last().is_some_and(u8::is_ascii_digit);
+    if chunk.len() < LENGTH_MIN || is_code(0) || is_code(chunk.len() - 3) {
+        return false;
+    }
+    let (mut identifies, mut length, mut kinds) = (false, 0, 0);
+    for byte in chunk {
+        let kind = class(*byte);
+        if kind & (LOWER | DIGIT) != 0 {
+            length += 1;
+            kinds |= kind;
+            continue;
+        }
+        // Without a digit it may be a word.
+        if kinds & DIGIT == 0 || *byte != b'-' && !(*byte == b'.' && ends_in_digit) {
+            return false;
+        }
+        identifies |= length >= LENGTH_MIN && kinds & LOWER != 0;
+        (length, kinds) = (0, 0);
+    }
+    kinds & DIGIT != 0 && (identifies || length >= LENGTH_MIN && kinds & LOWER != 0)
+}
+
 /// A chunk with an address in it, taken apart: `rcpt:user@example.com:blocked` is `rcpt:`, the
 /// address and `:blocked`.
 pub(super) fn address(chunk: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
