@@ -6,7 +6,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::normal::{LOOKS_BACK, Normaliser, Step, Vocabulary, is_identifier, is_plain};
+use super::normal::{LOOKS_BACK, Normaliser, Step, Vocabulary, is_plain, mask_of};
 use super::{Refusal, Verdict};
 use crate::attempt::{NoReply, Phase};
 use crate::provider::ProviderId;
@@ -137,22 +137,21 @@ impl Known {
             let differs = other.get(common..).unwrap_or_default();
             let end = there + common + scan::find(differs, b' ').unwrap_or(differs.len());
             let begin = there + past + 1;
-            let same = is_identifier(text.get(begin..end).unwrap_or_default(), refusal.code)
-                && self.is_identifier(from, to)
-                || {
-                    let (normal, urls) = self.between(from, from);
-                    let (step, normal, urls) = normaliser.resume(
-                        words,
-                        refusal.code,
-                        (normal, urls, from.enhanced),
-                        (text.get(..end).unwrap_or_default(), begin),
-                    );
-                    (normal, urls) == self.between(from, to)
+            let mask = mask_of(words, refusal.code, text.get(begin..end).unwrap_or_default());
+            let same = mask.is_some_and(|mask| self.is_mask(mask, from, to)) || {
+                let (normal, urls) = self.between(from, from);
+                let (step, normal, urls) = normaliser.resume(
+                    words,
+                    refusal.code,
+                    (normal, urls, from.enhanced),
+                    (text.get(..end).unwrap_or_default(), begin),
+                );
+                (normal, urls) == self.between(from, to)
                         && step.enhanced == to.enhanced
                         // Neither hangs on what comes behind.
                         && step.read == end + 1
                         && to.read == to.at + 1
-                };
+            };
             if !same {
                 return false;
             }
@@ -160,12 +159,13 @@ impl Known {
         }
     }
 
-    /// Whether the bytes between two steps became an identifier and nothing else.
-    fn is_identifier(&self, from: &Step, to: &Step) -> bool {
+    /// Whether the bytes between two steps became this mask and nothing else.
+    fn is_mask(&self, mask: &[u8], from: &Step, to: &Step) -> bool {
         let (before, _) = self.between(from, from);
         let added = self.normal.get(from.normal..to.normal).unwrap_or_default();
-        // One that follows another one is the same.
-        (added == b"ID " || added.is_empty() && before.ends_with(b" ID "))
+        // An identifier that follows another one is the same.
+        let follows = mask == b"ID " && before.ends_with(b" ID ");
+        added == if follows { b"" } else { mask }
             && (from.urls, from.enhanced) == (to.urls, to.enhanced)
             && to.read == to.at + 1
     }
@@ -233,7 +233,7 @@ mod tests {
         \\(in reply to RCPT TO command\\)|Giving up on 192\\.0\\.2\\.1\\.|host mx said: ";
 
     /// What one reply says and another one that is much like it does not.
-    const CHUNK: &str = "[a-f0-9]{4,20}|[a-f0-9]{9,20}[.-][a-f0-9]{1,4}|<?[a-z]{1,9}@example\\.com>?|\\[?192\\.0\\.2\\.[0-9]{1,3}\\]?|[0-9]{1,12}|\
+    const CHUNK: &str = "[a-f0-9]{4,20}|[a-f0-9]{9,20}[.-][a-f0-9]{1,4}|\\[(550|[a-z])?[a-z0-9.-]{1,12}\\.(com|net|spamhaus\\.org)\\]|<?[a-z]{1,9}@example\\.com>?|\\[?192\\.0\\.2\\.[0-9]{1,3}\\]?|[0-9]{1,12}|\
         [a-z]{1,4}[0-9]{1,4}\\.example\\.net|end550|S31[0-9]0|&lt;|\\(in|[a-z]{2,5}|5\\.[12]\\.1|https?://[a-z]\\.example/[a-z0-9]{4,9}";
 
     proptest! {

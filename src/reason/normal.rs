@@ -23,11 +23,12 @@ mod fold;
 mod shape;
 mod vocabulary;
 
+use crate::scan;
 use crate::smtp::{EnhancedStatusCode, ReplyCode};
 use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
 
 pub(super) use fold::fold;
-pub(super) use shape::{is_identifier, is_plain};
+pub(super) use shape::is_plain;
 pub(super) use vocabulary::Vocabulary;
 
 /// How many bytes of a reply count. Longer than any log keeps of a reply that means something.
@@ -433,31 +434,50 @@ fn keep_words(text: &mut Vec<u8>, start: usize) {
     text.truncate(to);
 }
 
-/// Appends the labels of a host in a zone that a rule knows, without its last one; false if none
-/// does.
-fn push_zone(words: &Vocabulary, host: &[u8], out: &mut Vec<u8>) -> bool {
+/// The labels of a host in a zone that a rule knows, without its last one; `None` if none does.
+fn readable_labels<'h>(words: &Vocabulary, host: &'h [u8]) -> Option<&'h [u8]> {
     let mut zone = [0; 64];
     let host = host.strip_suffix(b".").unwrap_or(host);
-    let Some(dot) = memchr::memrchr(b'.', host) else { return false };
-    let from = memchr::memrchr(b'.', host.get(..dot).unwrap_or_default()).map_or(0, |at| at + 1);
-    let labels = host.get(from..).unwrap_or_default();
-    let Some(zone) = zone.get_mut(..labels.len()) else { return false };
+    let dot = scan::find_last(host, b'.')?;
+    let before = host.get(..dot)?;
+    let labels = host.get(scan::find_last(before, b'.').map_or(0, |at| at + 1)..)?;
+    let zone = zone.get_mut(..labels.len())?;
     zone.copy_from_slice(labels);
     zone.make_ascii_lowercase();
     if !words.knows_zone(zone) {
-        return false;
+        return None;
     }
     // Those three before the last tell which list of a family it is: `sbl-xbl.spamhaus.org`.
-    let before = host.get(..dot).unwrap_or_default();
     let start =
         before.rsplit(|&byte| byte == b'.').take(3).map(|label| label.len() + 1).sum::<usize>();
-    let readable = before.get((before.len() + 1).saturating_sub(start)..).unwrap_or_default();
-    shape::for_each_piece(readable, |piece, _, _| {
+    before.get((before.len() + 1).saturating_sub(start)..)
+}
+
+/// Appends the readable labels of a host; false if there are none.
+fn push_zone(words: &Vocabulary, host: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(labels) = readable_labels(words, host) else { return false };
+    shape::for_each_piece(labels, |piece, _, _| {
         if piece.iter().any(u8::is_ascii_alphabetic) {
             push_piece(words, piece, out);
         }
     });
     true
+}
+
+/// What the bytes between two spaces become, where one look tells: a mask. `None` says nothing.
+pub(super) fn mask_of(
+    words: &Vocabulary,
+    code: Option<ReplyCode>,
+    chunk: &[u8],
+) -> Option<&'static [u8]> {
+    match chunk {
+        [b'[', host @ .., b']'] => {
+            let is_masked =
+                shape::is_plain_host(host, code) && readable_labels(words, host).is_none();
+            is_masked.then_some(b"HOST ")
+        }
+        _ => shape::is_identifier(chunk, code).then_some(b"ID "),
+    }
 }
 
 /// Appends a run of letters and digits, masked if it is not worth reading; true if it identifies
@@ -554,10 +574,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_at_a_look_is_an_identifier(
+        fn what_is_told_at_a_look_is_a_mask(
             code in proptest::option::of(550u16..552),
             before in "(word |ID-a1b2c3d4e5f6a7b8 |7 |e )?",
-            chunk in "([a-f0-9]{13,19}|550|551|mail)?[-.]?[a-f0-9]{14,17}([.-][a-f0-9.-]{1,4})?[0-9](550)?",
+            chunk in "([a-f0-9]{13,19}|550|551|mail)?[-.]?[a-f0-9]{14,17}([.-][a-f0-9.-]{1,4})?[0-9](550)?|\
+                \\[(550|551|[a-eA-E.-])?[a-eA-E0-9._-]{0,9}(\\.com|\\.to|dbl\\.spamhaus\\.org|\\.[a-d]{2})[.#-]?\\]",
             after in "( 5\\.1\\.1| word)?",
         ) {
             let code = code.and_then(ReplyCode::new);
@@ -567,29 +588,38 @@ mod tests {
                 normaliser.take(&vocabulary(), code, text.as_bytes());
                 String::from_utf8_lossy(normaliser.text()).into_owned()
             };
-            if is_identifier(chunk.as_bytes(), code) {
-                prop_assert_eq!(normal(&chunk), normal("aa00bb11cc22dd33ee44"));
+            match mask_of(&vocabulary(), code, chunk.as_bytes()) {
+                Some(b"ID ") => prop_assert_eq!(normal(&chunk), normal("aa00bb11cc22dd33ee44")),
+                Some(b"HOST ") => prop_assert_eq!(normal(&chunk), normal("mx7.example.net")),
+                other => prop_assert_eq!(other, None),
             }
         }
     }
 
     #[test]
-    fn identifiers_are_told_at_a_look() {
-        let code = ReplyCode::new(550);
+    fn what_is_told_at_a_look() {
         for (chunk, expected) in [
-            ("a767f3fa6bsi490410528edb.207", true),
-            ("b00de2fbb3-392f39b284si855561485edb.254", true),
-            ("1a2b3c4d5e6f7a8b9c", true),
-            ("a767f3fa6bsi490410528edb.550", false),
-            ("550-767f3fa6bsi490410528edb.207", false),
-            ("a767f3fa6bsi490410528edb.com", false),
-            ("blocked-a767f3fa6bsi490410528edb", false),
-            ("a767f3fa6bs", false),
-            ("123456789012345678", false),
-            ("A767f3fa6bsi490410528edb.207", false),
-            ("", false),
+            ("a767f3fa6bsi490410528edb.207", Some("ID ")),
+            ("b00de2fbb3-392f39b284si855561485edb.254", Some("ID ")),
+            ("1a2b3c4d5e6f7a8b9c", Some("ID ")),
+            ("a767f3fa6bsi490410528edb.550", None),
+            ("550-767f3fa6bsi490410528edb.207", None),
+            ("a767f3fa6bsi490410528edb.com", None),
+            ("blocked-a767f3fa6bsi490410528edb", None),
+            ("a767f3fa6bs", None),
+            ("123456789012345678", None),
+            ("A767f3fa6bsi490410528edb.207", None),
+            ("[AM546.eurprd05.prod.outlook.com]", Some("HOST ")),
+            ("[550-a.example.com]", None),
+            ("[zen.spamhaus.org]", None),
+            ("[192.0.2.1]", None),
+            ("[user@example.com]", None),
+            ("mx.example.com", None),
+            ("[]", None),
+            ("", None),
         ] {
-            assert_eq!(is_identifier(chunk.as_bytes(), code), expected, "{chunk}");
+            let mask = mask_of(&vocabulary(), ReplyCode::new(550), chunk.as_bytes());
+            assert_eq!(mask, expected.map(str::as_bytes), "{chunk}");
         }
     }
 

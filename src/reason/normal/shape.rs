@@ -182,16 +182,14 @@ pub(super) fn trimmed(chunk: &[u8]) -> &[u8] {
 
 /// Whether the bytes between two spaces are an identifier, whatever its letters and digits are.
 /// False also for many that are one: this only spares most of them a closer look.
-pub(in crate::reason) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) -> bool {
+pub(super) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) -> bool {
     /// So long that no rule names it.
     const LENGTH_MIN: usize = 15;
-    // A code at either end may be the server's own, glued to it, and a name ends with letters.
-    let is_code = |at: usize| {
-        let found = chunk.get(at..).and_then(ReplyCode::parse);
-        found.is_some_and(|found| code.is_none_or(|own| own == found))
-    };
     let ends_in_digit = chunk.last().is_some_and(u8::is_ascii_digit);
-    if chunk.len() < LENGTH_MIN || is_code(0) || is_code(chunk.len() - 3) {
+    if chunk.len() < LENGTH_MIN
+        || may_be_code(chunk, code)
+        || chunk.get(chunk.len() - 3..).is_none_or(|end| may_be_code(end, code))
+    {
         return false;
     }
     let (mut identifies, mut length, mut kinds) = (false, 0, 0);
@@ -202,7 +200,7 @@ pub(in crate::reason) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) ->
             kinds |= kind;
             continue;
         }
-        // Without a digit it may be a word.
+        // Without a digit it may be a word, and a name ends with letters.
         if kinds & DIGIT == 0 || *byte != b'-' && !(*byte == b'.' && ends_in_digit) {
             return false;
         }
@@ -210,6 +208,18 @@ pub(in crate::reason) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) ->
         (length, kinds) = (0, 0);
     }
     kinds & DIGIT != 0 && (identifies || length >= LENGTH_MIN && kinds & LOWER != 0)
+}
+
+/// Whether a chunk is a host name and nothing else stands in it. False also for some that are.
+pub(super) fn is_plain_host(chunk: &[u8], code: Option<ReplyCode>) -> bool {
+    let kinds = chunk.iter().fold(0, |kinds, byte| kinds | class(*byte));
+    let plain = kinds & !(LOWER | UPPER | DIGIT | DOT | JOINER) == 0;
+    plain && trimmed(chunk).len() == chunk.len() && !may_be_code(chunk, code) && is_host(chunk)
+}
+
+/// Whether a chunk begins with what may be the code of the reply, or any if that is not known.
+fn may_be_code(chunk: &[u8], code: Option<ReplyCode>) -> bool {
+    ReplyCode::parse(chunk).is_some_and(|found| code.is_none_or(|code| code == found))
 }
 
 /// A chunk with an address in it, taken apart: `rcpt:user@example.com:blocked` is `rcpt:`, the
@@ -298,44 +308,66 @@ pub(super) fn is_ip(chunk: &[u8]) -> bool {
         && (colons > 2 || chunk.windows(2).any(|pair| pair == b"::"))
 }
 
-/// Last labels that make a name with one dot a host name; with two dots any two letters do too.
-const TOP_LEVEL: &[&[u8]] = &[
-    b"arpa",
-    b"biz",
-    b"cloud",
-    b"com",
-    b"corp",
-    b"edu",
-    b"email",
-    b"example",
-    b"gov",
-    b"home",
-    b"info",
-    b"int",
-    b"internal",
-    b"invalid",
-    b"lan",
-    b"local",
-    b"localdomain",
-    b"mail",
-    b"mil",
-    b"mobi",
-    b"name",
-    b"net",
-    b"online",
-    b"org",
-    b"pro",
-    b"shop",
-    b"site",
-    b"test",
-    b"xyz",
-];
+/// Whether such a last label makes a name with one dot a host name; with two dots any two letters do
+/// too.
+fn is_top_level(label: &[u8]) -> bool {
+    matches!(
+        label,
+        b"arpa"
+            | b"biz"
+            | b"cloud"
+            | b"com"
+            | b"corp"
+            | b"edu"
+            | b"email"
+            | b"example"
+            | b"gov"
+            | b"home"
+            | b"info"
+            | b"int"
+            | b"internal"
+            | b"invalid"
+            | b"lan"
+            | b"local"
+            | b"localdomain"
+            | b"mail"
+            | b"mil"
+            | b"mobi"
+            | b"name"
+            | b"net"
+            | b"online"
+            | b"org"
+            | b"pro"
+            | b"shop"
+            | b"site"
+            | b"test"
+            | b"xyz"
+    )
+}
 
-/// Country codes that are no English words either, so that `denied.to` is two words.
-const AMBIGUOUS: &[&[u8]] = &[
-    b"am", b"as", b"at", b"be", b"by", b"do", b"hm", b"id", b"in", b"is", b"it", b"me", b"my",
-    b"no", b"so", b"to", b"us",
-];
+/// Country codes that are English words too, so that `denied.to` is two words.
+fn is_ambiguous(label: &[u8]) -> bool {
+    matches!(
+        label,
+        b"am"
+            | b"as"
+            | b"at"
+            | b"be"
+            | b"by"
+            | b"do"
+            | b"hm"
+            | b"id"
+            | b"in"
+            | b"is"
+            | b"it"
+            | b"me"
+            | b"my"
+            | b"no"
+            | b"so"
+            | b"to"
+            | b"us"
+    )
+}
 
 /// Whether it is a host name. Two sentences without a space between them (`rejected.See`) are none.
 pub(super) fn is_host(chunk: &[u8]) -> bool {
@@ -367,8 +399,8 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
     lower.make_ascii_lowercase();
     let two_dots = memchr::memchr(b'.', before).is_some();
     match lower.len() {
-        2 => two_dots && before.len() > 4 || !AMBIGUOUS.contains(&&*lower),
-        _ => TOP_LEVEL.contains(&&*lower),
+        2 => two_dots && before.len() > 4 || !is_ambiguous(lower),
+        _ => is_top_level(lower),
     }
 }
 
