@@ -68,6 +68,14 @@ impl Iterator for Places {
     }
 }
 
+/// Where one of two bytes stands first among the first sixteen, if there are as many.
+#[inline]
+pub(crate) fn find2_near(text: &[u8], one: u8, two: u8) -> Option<usize> {
+    let lane = u8x16::new(*text.first_chunk()?);
+    let found = (lane.simd_eq(u8x16::splat(one)) | lane.simd_eq(u8x16::splat(two))).to_bitmask();
+    (found != 0).then_some(found.trailing_zeros() as usize)
+}
+
 /// Where `byte` stands last.
 #[inline]
 pub(crate) fn find_last(text: &[u8], byte: u8) -> Option<usize> {
@@ -169,8 +177,12 @@ fn search_far(
         }
         rest = after;
     }
-    let at = rest.iter().position(|byte| is_it(*byte))?;
-    Some(text.len() - rest.len() + at)
+    if let Some((before, last)) = text.split_last_chunk::<LANE>() {
+        // It may see bytes that were seen before.
+        let found = in_lane(u8x16::new(*last)).to_bitmask();
+        return (found != 0).then_some(before.len() + found.trailing_zeros() as usize);
+    }
+    rest.iter().position(|byte| is_it(*byte))
 }
 
 /// Whether two texts are the same: for short ones, where a call would cost more than a look.
@@ -198,14 +210,18 @@ fn equal_ends<const BYTES: usize>(one: &[u8], other: &[u8]) -> Option<bool> {
 /// How many bytes two texts begin with in common.
 #[inline]
 pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
-    let ((one_lanes, _), (other_lanes, _)) = (one.as_chunks::<LANE>(), other.as_chunks::<LANE>());
-    for (number, (one, other)) in one_lanes.iter().zip(other_lanes).enumerate() {
-        let same = u8x16::new(*one).simd_eq(u8x16::new(*other)).to_bitmask();
-        if same != (1 << LANE) - 1 {
-            return number * LANE + same.trailing_ones() as usize;
+    const PAIR: usize = 2 * LANE;
+    let same = |one: &[u8; LANE], other: &[u8; LANE]| u8x16::new(*one).simd_eq(u8x16::new(*other));
+    let ((pairs, _), (others, _)) = (one.as_chunks::<PAIR>(), other.as_chunks::<PAIR>());
+    for (number, (pair, other)) in pairs.iter().zip(others).enumerate() {
+        let ((&[a, b], _), (&[c, d], _)) = (pair.as_chunks(), other.as_chunks()) else { break };
+        let equal = [same(&a, &c), same(&b, &d)].map(u8x16::to_bitmask);
+        let differs = !(equal[0] | equal[1] << LANE);
+        if differs != 0 {
+            return number * PAIR + differs.trailing_zeros() as usize;
         }
     }
-    let whole = one_lanes.len().min(other_lanes.len()) * LANE;
+    let whole = pairs.len().min(others.len()) * PAIR;
     let one = one.get(whole..).unwrap_or_default().iter();
     let other = other.get(whole..).unwrap_or_default().iter();
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
@@ -320,6 +336,8 @@ mod tests {
                 prop_assert_eq!(find_pair(text, b'a', byte), slow);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');
                 prop_assert_eq!(find2(text, byte, b'c'), slow);
+                let near = (text.len() >= 16).then(|| find2(&text[..16], byte, b'c')).flatten();
+                prop_assert_eq!(find2_near(text, byte, b'c'), near);
                 let slow = text.iter().position(|other| [byte, b'c', b'd'].contains(other));
                 prop_assert_eq!(find3(text, b'c', byte, b'd'), slow);
             }

@@ -6,7 +6,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::normal::{LOOKS_BACK, Normaliser, Step, Vocabulary, is_plain, mask_of};
+use super::normal::{LOOKS_BACK, Normaliser, Step, Vocabulary, mask_of, without_frame};
 use super::{Refusal, Verdict};
 use crate::attempt::{NoReply, Phase};
 use crate::provider::ProviderId;
@@ -127,7 +127,7 @@ impl Known {
             let other = text.get(there..).unwrap_or_default();
             let common = scan::common_length(own, other);
             if common == own.len() && common == other.len() {
-                return there == 0 || is_plain(text);
+                return there == 0 || without_frame(text).len() == text.len();
             }
             // From the last space before which nothing else was read, to the next one.
             let shared = steps.partition_point(|step| step.read <= here + common);
@@ -137,7 +137,12 @@ impl Known {
             let differs = other.get(common..).unwrap_or_default();
             let end = there + common + scan::find(differs, b' ').unwrap_or(differs.len());
             let begin = there + past + 1;
-            let mask = mask_of(words, refusal.code, text.get(begin..end).unwrap_or_default());
+            // Known texts have no escapes, and what differs may have none either.
+            let chunk = text.get(begin..end).unwrap_or_default();
+            if scan::find2(chunk, b'\\', b'&').is_some() {
+                return false;
+            }
+            let mask = mask_of(words, refusal.code, chunk);
             let same = mask.is_some_and(|mask| self.is_mask(mask, from, to)) || {
                 let (normal, urls) = self.between(from, from);
                 let (step, normal, urls) = normaliser.resume(

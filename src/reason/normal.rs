@@ -28,7 +28,7 @@ use crate::smtp::{EnhancedStatusCode, ReplyCode};
 use shape::{AT, COLON, DIGIT, DOT, Join, LOWER, SEPARATOR, SLASH, UPPER, class};
 
 pub(super) use fold::fold;
-pub(super) use shape::is_plain;
+pub(super) use shape::without_frame;
 pub(super) use vocabulary::Vocabulary;
 
 /// How many bytes of a reply count. Longer than any log keeps of a reply that means something.
@@ -115,7 +115,7 @@ impl Normaliser {
         let near = text.get(..TEXT_MAX).unwrap_or(text);
         let mut plain = std::mem::take(&mut self.plain);
         let escaped = shape::unescape(near, &mut plain);
-        let inside = shape::without_frame(if escaped { &plain } else { near });
+        let inside = without_frame(if escaped { &plain } else { near });
         self.plainly = !escaped && inside.len() == text.len();
         let at = self.skip_codes(inside);
         self.chunks(words, inside, at);

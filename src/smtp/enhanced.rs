@@ -101,12 +101,16 @@ impl EnhancedStatusCode {
 
 /// One to three digits, and what follows them; four digits are no number of this grammar.
 fn digits(text: &[u8]) -> Option<(u16, &[u8])> {
-    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if length == 0 || length > 3 {
-        return None;
+    let mut number = 0;
+    let mut rest = text;
+    while let [byte @ b'0'..=b'9', after @ ..] = rest {
+        number = number * 10 + u16::from(byte - b'0');
+        rest = after;
+        if text.len() - rest.len() > 3 {
+            return None;
+        }
     }
-    let (number, rest) = text.split_at_checked(length)?;
-    Some((number.iter().fold(0, |sum, byte| sum * 10 + u16::from(byte - b'0')), rest))
+    (rest.len() < text.len()).then_some((number, rest))
 }
 
 impl fmt::Display for EnhancedStatusCode {

@@ -34,7 +34,7 @@ impl Decided<'_> {
 pub(super) fn parse<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reply<'a>> {
     let code = ReplyCode::parse(text)?;
     let reply = match text.get(3..).unwrap_or_default() {
-        [b'-', ..] => of_lines(code, text, decided.class()),
+        [b'-', ..] => of_lines(code, text, decided),
         after @ ([] | [b' ', ..]) => Reply::with_rest(code, after, text),
         _ => return None,
     };
@@ -49,12 +49,12 @@ pub(super) fn parse<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reply<'
 
 /// A reply of several lines, whose first one has that code.
 #[inline(never)]
-fn of_lines(first: ReplyCode, text: &[u8], class: Option<u8>) -> Reply<'_> {
-    let last = last_line(text, class);
+fn of_lines<'a>(first: ReplyCode, text: &'a [u8], decided: &Decided<'_>) -> Reply<'a> {
+    let last = last_line(text, decided);
     let code = code(last).unwrap_or(first);
-    let enhanced = Reply::with_code(code, last).enhanced;
     let reply = Reply::with_code(code, text);
-    Reply { enhanced: reply.enhanced.or(enhanced), ..reply }
+    let enhanced = reply.enhanced.or_else(|| Reply::with_code(code, last).enhanced);
+    Reply { enhanced, ..reply }
 }
 
 /// The code at the start of `text`, where nothing but the text of a reply may follow it.
@@ -72,7 +72,7 @@ fn starts_line(text: &[u8], class: Option<u8>) -> bool {
 
 /// The last line of a reply whose first line says that more follow. The first one where none is to
 /// be found, for the end of a long line is cut.
-fn last_line(text: &[u8], class: Option<u8>) -> &[u8] {
+fn last_line<'a>(text: &'a [u8], decided: &Decided<'_>) -> &'a [u8] {
     let Some(prefix) = text.first_chunk::<3>() else { return text };
     let [digit, ..] = prefix;
     // Behind the last line that was seen.
@@ -88,7 +88,7 @@ fn last_line(text: &[u8], class: Option<u8>) -> &[u8] {
             }
         }
     }
-    line_of_another_code(text, at, *prefix, class).unwrap_or(text)
+    line_of_another_code(text, at, *prefix, decided.class()).unwrap_or(text)
 }
 
 /// The first line behind `at` that has another code and says that it is the last one.

@@ -12,8 +12,10 @@ pub(super) const AT: u16 = 32;
 pub(super) const COLON: u16 = 64;
 pub(super) const SLASH: u16 = 128;
 pub(super) const HIGH: u16 = 256;
-/// Punctuation that can stand within a name: `-`, `_`, `=`, `'` and the like.
+/// Punctuation that can stand within a word: `=`, `'` and the like.
 pub(super) const JOINER: u16 = 512;
+/// The same for host names: `-` and `_`.
+pub(super) const NAME: u16 = 1024;
 
 const CLASSES: [u16; 256] = classes();
 
@@ -37,8 +39,10 @@ const fn classes() -> [u16; 256] {
             b':' => COLON,
             b'/' => SLASH,
             0x80.. => HIGH,
-            b'-' | b'_' | b'=' | b'+' | b'#' | b'~' | b'%' | b'!' | b'?' | b'&' | b'$' | b'\''
-            | b'*' | b'^' => JOINER,
+            b'-' | b'_' => NAME,
+            b'=' | b'+' | b'#' | b'~' | b'%' | b'!' | b'?' | b'&' | b'$' | b'\'' | b'*' | b'^' => {
+                JOINER
+            }
             _ => SEPARATOR,
         };
         table[byte] = kind;
@@ -213,7 +217,7 @@ pub(super) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) -> bool {
 /// Whether a chunk is a host name and nothing else stands in it. False also for some that are.
 pub(super) fn is_plain_host(chunk: &[u8], code: Option<ReplyCode>) -> bool {
     let kinds = chunk.iter().fold(0, |kinds, byte| kinds | class(*byte));
-    let plain = kinds & !(LOWER | UPPER | DIGIT | DOT | JOINER) == 0;
+    let plain = kinds & !(LOWER | UPPER | DIGIT | DOT | NAME) == 0;
     plain && trimmed(chunk).len() == chunk.len() && !may_be_code(chunk, code) && is_host(chunk)
 }
 
@@ -382,8 +386,10 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
     let Some(dot) = memchr::memrchr(b'.', chunk) else { return false };
     let (before, last) = chunk.split_at(dot);
     let last = last.get(1..).unwrap_or_default();
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if !(before.iter().all(named) && last.iter().all(u8::is_ascii_alphabetic)) {
+    let kinds = |text: &[u8]| text.iter().fold(0, |kinds, byte| kinds | class(*byte));
+    if kinds(before) & !(LOWER | UPPER | DIGIT | DOT | NAME) != 0
+        || kinds(last) & !(LOWER | UPPER) != 0
+    {
         return false;
     }
     let capital = last.first().is_some_and(u8::is_ascii_uppercase);
@@ -402,13 +408,6 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
         2 => two_dots && before.len() > 4 || !is_ambiguous(lower),
         _ => is_top_level(lower),
     }
-}
-
-/// Whether it is the reply and nothing else, as the server sent it.
-pub(in crate::reason) fn is_plain(text: &[u8]) -> bool {
-    !is_underscored(text)
-        && memchr::memchr2(b'\\', b'&', text).is_none()
-        && without_frame(text).len() == text.len()
 }
 
 /// Whether qmail wrote it, which puts underscores for spaces.
@@ -489,7 +488,7 @@ fn is_line_end(rest: &[u8]) -> bool {
 }
 
 /// The text without what an MTA wrote around the reply, where a dialect left it.
-pub(super) fn without_frame(text: &[u8]) -> &[u8] {
+pub(in crate::reason) fn without_frame(text: &[u8]) -> &[u8] {
     let text = without_tail(text);
     // A reply begins with its code, and then nothing stands before it.
     if text.first().is_none_or(u8::is_ascii_digit) && ReplyCode::parse(text).is_some() {
