@@ -3,6 +3,8 @@
 //! The types borrow from the log line. None of them has a field that could carry the local part of
 //! an address any further: a recipient is its domain and an opaque key.
 
+use std::fmt;
+
 use crate::scan;
 use crate::smtp::{CodeClass, Reply};
 
@@ -84,13 +86,31 @@ pub struct NoAttempt<'a> {
 }
 
 /// A recipient without its local part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Recipient<'a> {
     /// The domain as the log wrote it, in any case; empty if the address has none.
     pub domain: &'a [u8],
-    /// A hash of the whole address, to tell recipients of one message apart; see
-    /// [`Recipient::parse`].
-    pub key: u64,
+    key: Key<'a>,
+}
+
+/// What [`Recipient::key`] is made of.
+#[derive(Clone, Copy)]
+enum Key<'a> {
+    Made(u64),
+    /// Of this address, which is shown to nobody. Hardly any key is ever asked for.
+    Of(&'a [u8]),
+}
+
+impl Default for Key<'_> {
+    fn default() -> Self {
+        Self::Made(0)
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 impl<'a> Recipient<'a> {
@@ -99,7 +119,21 @@ impl<'a> Recipient<'a> {
     pub fn parse(address: &'a [u8]) -> Self {
         let domain =
             scan::find_last(address, b'@').and_then(|at| address.get(at + 1..)).unwrap_or_default();
-        Self { domain, key: folded_hash(address) }
+        Self { domain, key: Key::Of(address) }
+    }
+
+    /// The recipient of that domain, whose key is known from before.
+    pub fn with_key(domain: &'a [u8], key: u64) -> Self {
+        Self { domain, key: Key::Made(key) }
+    }
+
+    /// A hash of the whole address, to tell recipients of one message apart; see
+    /// [`Recipient::parse`].
+    pub fn key(&self) -> u64 {
+        match self.key {
+            Key::Made(key) => key,
+            Key::Of(address) => folded_hash(address),
+        }
     }
 }
 

@@ -394,20 +394,20 @@ impl Tally<'_> {
         };
         match outcome {
             Outcome::Deferred => {
-                self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key, provider);
+                self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key(), provider);
             }
             Outcome::Delivered => {
                 if let Some(seconds) = attempt.delay_seconds {
                     self.ledger.add_delay(provider, seconds, times);
                 }
-                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient.key);
+                self.waiting.settle(self.source, attempt.queue_id, &attempt.recipient);
             }
             Outcome::Bounced | Outcome::Expired => {
                 if let Some(verdict) = verdict {
                     let kind = verdict.reason.bounce_kind();
                     self.ledger.add(provider, Cell::bounce(kind), times);
                 }
-                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient.key);
+                self.waiting.settle(self.source, attempt.queue_id, &attempt.recipient);
             }
         }
         notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
@@ -501,7 +501,7 @@ impl Tally<'_> {
             notice(classifier, Some(self.providers.name(provider)), verdict, 1);
         };
         if let Some(recipient) = expiry.recipient {
-            let known = self.waiting.settle(self.source, expiry.queue_id, recipient.key);
+            let known = self.waiting.settle(self.source, expiry.queue_id, &recipient);
             let provider = known.unwrap_or_else(|| self.providers.lookup(b"", recipient.domain));
             give_up(self.ledger, self.classifier, provider);
             return;
@@ -518,7 +518,7 @@ impl Tally<'_> {
 
     fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut impl Notice) {
         let provider = self.recent.lookup(self.providers, b"", suspended.recipient.domain);
-        self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key, provider);
+        self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key(), provider);
         notice(self.classifier, Some(self.providers.name(provider)), None, self.times);
     }
 }

@@ -93,8 +93,9 @@ impl Dma {
     }
 
     fn begin(&mut self, id: &[u8], address: &[u8]) -> LineKind {
-        let Recipient { domain, key } = Recipient::parse(address);
-        let message = Message { domain: Bytes::from(domain), key, ..Message::default() };
+        let recipient = Recipient::parse(address);
+        let (domain, key) = (Bytes::from(recipient.domain), recipient.key());
+        let message = Message { domain, key, ..Message::default() };
         self.messages.put(id, message);
         LineKind::State
     }
@@ -138,7 +139,7 @@ impl Dma {
         };
         let again = outcome == Outcome::Deferred && std::mem::replace(&mut message.deferred, true);
         message.refused |= outcome == Outcome::Bounced;
-        let recipient = Recipient { domain: &message.domain, key: message.key };
+        let recipient = Recipient::with_key(&message.domain, message.key);
         if again {
             return hand_out(host_reply(id, recipient.domain, relay, answer, phase), out);
         }
@@ -161,7 +162,7 @@ impl Dma {
         match self.messages.take(id) {
             Some(message) if message.refused => LineKind::State,
             Some(message) if message.remote => {
-                let recipient = Recipient { domain: &message.domain, key: message.key };
+                let recipient = Recipient::with_key(&message.domain, message.key);
                 let expiry = Expiry { queue_id: id, recipient: Some(recipient) };
                 hand_out(Reading::Expiry(expiry), out)
             }

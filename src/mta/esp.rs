@@ -105,7 +105,7 @@ impl Desk<'_, '_> {
 
     /// An attempt to hand over mail.
     fn attempt(&mut self, attempt: DeliveryAttempt<'_>) {
-        let recipient = attempt.recipient.key.to_ne_bytes();
+        let recipient = attempt.recipient.key().to_ne_bytes();
         let message: &[&[u8]] = &[self.dialect.as_str().as_bytes(), attempt.queue_id, &recipient];
         match attempt.outcome {
             Outcome::Delivered if !attempt.queue_id.is_empty() => {

@@ -226,8 +226,8 @@ impl Entry<'_> {
         let local_part =
             either(self.local_part.as_ref(), self.message.recipient.local_part.as_ref());
         let address = [local_part, domain].join(&b'@');
-        let key = Recipient::parse(&address).key;
-        (!domain.is_empty()).then_some(Recipient { domain, key })
+        let key = Recipient::parse(&address).key();
+        (!domain.is_empty()).then_some(Recipient::with_key(domain, key))
     }
 
     fn delay(&self) -> Option<f64> {

@@ -152,7 +152,7 @@ impl Haraka {
             return denied(entry, Some(Phase::Rcpt), out);
         };
         self.mails.with(&entry.uuid, out, |mail, out| {
-            mail.settle(recipient.key, outcome == Outcome::Deferred);
+            mail.settle(recipient.key(), outcome == Outcome::Deferred);
             if let Some(failure) = mail.take_failure() {
                 failure.count(&entry.uuid, mail.domain(), out);
             }
@@ -188,7 +188,7 @@ impl Haraka {
         let keys = keys.into_iter().chain(std::iter::repeat(0));
         let mut kind = LineKind::State;
         for key in keys.take(accepted.min(RECIPIENTS_MAX)) {
-            let recipient = Recipient { domain: &fields.domain, key };
+            let recipient = Recipient::with_key(&fields.domain, key);
             let queue_id: &[u8] = &entry.uuid;
             let reading = if is_loopback(relay.ip) {
                 Reading::Local(NoAttempt { queue_id, recipient })

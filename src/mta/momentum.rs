@@ -146,7 +146,7 @@ fn hand_out(reading: Reading<'_>, out: &mut Out<'_>) -> LineKind {
 }
 
 fn of_domain(domain: &[u8]) -> Recipient<'_> {
-    Recipient { domain, ..Recipient::parse(domain) }
+    Recipient::with_key(domain, Recipient::parse(domain).key())
 }
 
 fn is_number(text: &[u8]) -> bool {

@@ -111,9 +111,9 @@ impl Nullmailer {
             return LineKind::Unreadable(Why::Malformed);
         };
         while let Some((address, after)) = angle(rest) {
-            let Recipient { domain, key } = Recipient::parse(address);
+            let recipient = Recipient::parse(address);
             if self.recipients.len() < RECIPIENTS_MAX {
-                self.recipients.push((Bytes::from(domain), key));
+                self.recipients.push((Bytes::from(recipient.domain), recipient.key()));
             }
             rest = after.strip_prefix(b", ").unwrap_or_default();
         }
@@ -135,7 +135,7 @@ impl Nullmailer {
         let here = answer::is_here(&done.host);
         let mut line = LineKind::State;
         for (domain, key) in &done.recipients {
-            let recipient = Recipient { domain, key: *key };
+            let recipient = Recipient::with_key(domain, *key);
             let kept = NoAttempt { queue_id: &done.file, recipient };
             let reading = if here {
                 Reading::Local(kept)

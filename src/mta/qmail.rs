@@ -122,7 +122,7 @@ impl Qmail {
         let started = Started {
             message: message.into(),
             domain: recipient.domain.into(),
-            key: recipient.key,
+            key: recipient.key(),
             local: channel == b"local",
         };
         self.started.put(number, started);
@@ -132,9 +132,8 @@ impl Qmail {
     /// What came of a delivery.
     fn end(&mut self, report: &Report<'_>, out: &mut Out<'_>) -> LineKind {
         let started = self.started.take(report.number);
-        let recipient = started.as_ref().map_or_else(Recipient::default, |started| Recipient {
-            domain: &started.domain,
-            key: started.key,
+        let recipient = started.as_ref().map_or_else(Recipient::default, |started| {
+            Recipient::with_key(&started.domain, started.key)
         });
         let queue_id = started.as_ref().map_or(&b""[..], |started| &started.message);
         let remote = report.remote();

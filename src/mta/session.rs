@@ -60,12 +60,12 @@ impl Rcpt {
     fn parse(command: &[u8]) -> Self {
         let path = text::cut(command, b":").map_or(&b""[..], |(_, path)| path.trim_ascii());
         let address = text::angle(path).map_or(path, |(address, _)| address);
-        let Recipient { domain, key } = Recipient::parse(address);
-        Self { domain: Bytes::from(domain), key }
+        let recipient = Recipient::parse(address);
+        Self { domain: Bytes::from(recipient.domain), key: recipient.key() }
     }
 
     fn recipient(&self) -> Recipient<'_> {
-        Recipient { domain: &self.domain, key: self.key }
+        Recipient::with_key(&self.domain, self.key)
     }
 }
 

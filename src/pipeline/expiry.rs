@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::attempt::Recipient;
 use crate::ledger::SourceId;
 use crate::provider::{ProviderId, Providers};
 
@@ -196,7 +197,7 @@ impl Waiting {
         &mut self,
         source: SourceId,
         queue_id: &[u8],
-        key: u64,
+        recipient: &Recipient<'_>,
     ) -> Option<ProviderId> {
         let nobody = self.young.messages.is_empty() && self.old.messages.is_empty();
         if nobody || queue_id.is_empty() {
@@ -205,6 +206,7 @@ impl Waiting {
         let message = message(source, queue_id);
         for generation in [&mut self.young, &mut self.old] {
             let Some(recipients) = generation.get_mut(message) else { continue };
+            let key = recipient.key();
             let at = recipients.iter().position(|(known, _)| *known == key)?;
             let (_, provider) = recipients.swap_remove(at);
             if recipients.is_empty() {
@@ -254,7 +256,8 @@ mod tests {
             assert_eq!(known as u64 + waiting.evicted(), number as u64 + 1);
             assert!(known <= 2 * MESSAGES_MAX);
         }
-        let mut settle = |number| waiting.settle(source, &id(number), 7).is_some();
+        let mut settle =
+            |number| waiting.settle(source, &id(number), &Recipient::with_key(b"", 7)).is_some();
         assert!((4 * MESSAGES_MAX + 1..5 * MESSAGES_MAX).all(&mut settle));
         assert!(settle(0));
         assert!(!settle(0));

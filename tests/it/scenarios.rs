@@ -46,7 +46,7 @@ impl Observer for Judge<'_> {
             return;
         }
         let code = attempt.answer.reply().map_or("none".to_owned(), |reply| reply.code.to_string());
-        let scenario = self.scenario_of.get(&attempt.recipient.key).cloned().unwrap_or_default();
+        let scenario = self.scenario_of.get(&attempt.recipient.key()).cloned().unwrap_or_default();
         let domain =
             format!("@{}", String::from_utf8_lossy(attempt.recipient.domain).to_lowercase());
         let by_domain = self.meant.get(&(domain.clone(), code.clone()));
@@ -95,7 +95,7 @@ fn refusals_in_recorded_logs_get_the_reason_that_the_server_meant() {
                 // In a message to several, each recipient has a scenario of its own.
                 let own = row[2].split('.').next().unwrap_or_default();
                 let scenario = if row[3] == "multi" { own } else { row[3] };
-                (Recipient::parse(row[2].as_bytes()).key, scenario.to_owned())
+                (Recipient::parse(row[2].as_bytes()).key(), scenario.to_owned())
             })
             .collect();
         let mut judge = Judge { meant: &meant, scenario_of, table: BTreeMap::new() };

@@ -74,7 +74,7 @@ impl Mails {
                 Some(before) => before.place,
                 None => domains(recipients),
             };
-            let (domain, key) = (recipient.domain.into(), recipient.key);
+            let (domain, key) = (recipient.domain.into(), recipient.key());
             recipients.push(Accepted { domain, key, place });
         }
     }
@@ -185,7 +185,7 @@ impl Mail {
     ) -> LineKind {
         let mut kind = LineKind::State;
         for key in self.unnamed() {
-            let recipient = Recipient { domain: &self.domain, key };
+            let recipient = Recipient::with_key(&self.domain, key);
             let kept = NoAttempt { queue_id: uuid, recipient };
             let reading = match (answer, outcome) {
                 (Some((relay, _)), _) if is_loopback(relay.ip) => Reading::Local(kept),
@@ -225,7 +225,7 @@ impl Mail {
         if outcome == Outcome::Expired {
             for key in std::mem::take(&mut self.deferred) {
                 self.left.retain(|left| *left != key);
-                let recipient = Some(Recipient { domain: &self.domain, key });
+                let recipient = Some(Recipient::with_key(&self.domain, key));
                 kind = emit(Reading::Expiry(Expiry { queue_id: uuid, recipient }), out);
             }
         }
