@@ -94,8 +94,8 @@ impl Unwrapper {
         }
     }
 
-    /// The line that `text` begins with, without its end, what a look at its beginning tells, and
-    /// what follows it.
+    /// The line that `text` begins with, without its line feed, what a look at its beginning tells,
+    /// and what follows it.
     #[expect(clippy::inline_always, reason = "every line comes here, and a call costs a tenth")]
     #[inline(always)]
     pub(crate) fn glance<'a>(&mut self, text: &'a [u8]) -> (&'a [u8], Glance<'a>, &'a [u8]) {
@@ -115,6 +115,7 @@ impl Unwrapper {
         let glance = match tag::usual_process(line.get(end..).unwrap_or_default()) {
             Some((_, message)) if tag.skims(message) => Glance::Skimmed,
             Some((pid, message)) => {
+                let message = scan::without_return(message);
                 self.usual(line, begin..end, pid, message).map_or(Glance::Unusual, Glance::Record)
             }
             None => Glance::Unusual,

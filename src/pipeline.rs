@@ -17,6 +17,7 @@ use crate::mta::custom::CustomDialects;
 use crate::mta::{self, Dialect, Dialects, LineKind, Reading, Take};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
+use crate::scan;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -182,7 +183,7 @@ impl Pipeline {
                 }
                 Glance::Unusual => {
                     skimmed = b"";
-                    self.line(stream, ledger, line, &mut stamp, observer)
+                    self.line(stream, ledger, scan::without_return(line), &mut stamp, observer)
                 }
             };
             if let Some(count) = kinds.get_mut(kind.index()) {

@@ -227,8 +227,8 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// The line that a text begins with, without its end, and what follows it. The last line may have no
-/// end. In the first `known` bytes is no line feed.
+/// The line that a text begins with, without its line feed, and what follows it. The last line may
+/// have none. In the first `known` bytes is no line feed.
 #[expect(clippy::inline_always, reason = "every line comes from here")]
 #[inline(always)]
 pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
@@ -239,7 +239,7 @@ pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
             let at = found.trailing_zeros() as usize;
             let end = text.len() - near.len() + at;
             if let (Some(line), Some(rest)) = (text.get(..end), near.get(at + 1..)) {
-                return (if line.ends_with(b"\r") { without_return(line) } else { line }, rest);
+                return (line, rest);
             }
         }
         near = far;
@@ -252,16 +252,15 @@ pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
 fn split_last_line(text: &[u8], last: usize) -> (&[u8], &[u8]) {
     let from = text.len() - last;
     let at = text.get(from..).and_then(|last| memchr::memchr(b'\n', last));
-    let (line, rest) = match at.and_then(|at| text.split_at_checked(from + at)) {
+    match at.and_then(|at| text.split_at_checked(from + at)) {
         Some((line, end)) => (line, end.get(1..).unwrap_or_default()),
-        None => (text, &b""[..]),
-    };
-    (without_return(line), rest)
+        None => (text, b""),
+    }
 }
 
-/// Rare, and a call is cheaper for all the others than a choice.
-#[cold]
-fn without_return(line: &[u8]) -> &[u8] {
+/// A line without the carriage return that it may end with.
+#[inline]
+pub(crate) fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -310,7 +309,7 @@ mod tests {
                 for whole in expected {
                     prop_assert!(!rest.is_empty());
                     let (line, after) = split_line(rest, known.min(whole.len()));
-                    prop_assert_eq!(line, whole.strip_suffix(b"\r").unwrap_or(whole));
+                    prop_assert_eq!(line, whole);
                     rest = after;
                 }
                 prop_assert!(rest.is_empty());

@@ -40,11 +40,12 @@ impl Bytes {
 }
 
 impl Skim {
-    /// Whether the message is never counted.
-    #[inline]
+    /// Whether the message, behind which a carriage return may stand, is never counted.
+    #[expect(clippy::inline_always, reason = "every line comes here")]
+    #[inline(always)]
     pub(super) fn holds(&self, message: &[u8]) -> bool {
-        // Queue ids begin so in our time, and `warning: ` and the like do not.
-        if !matches!(message.first(), Some(b'0'..=b'9' | b'A'..=b'Z')) {
+        // No queue id begins so in our time, but `warning: ` and the like do.
+        if message.first().is_some_and(u8::is_ascii_lowercase) {
             return self.messages.iter().any(|begins| message.starts_with(begins));
         }
         let Some(colon) = scan::find_near(message, b':') else { return false };
@@ -56,6 +57,8 @@ impl Skim {
         if self.text.is_some_and(|begins| text.starts_with(&begins)) {
             return true;
         }
-        self.unless.is_some_and(|(begins, ends)| *first == begins && text.last() != Some(&ends))
+        self.unless.is_some_and(|(begins, ends)| {
+            *first == begins && text.last().is_some_and(|last| ![ends, b'\r'].contains(last))
+        })
     }
 }

@@ -544,6 +544,25 @@ fn counters_do_not_depend_on_restarts() {
     }
 }
 
+/// However much is read at once, and whatever the lines end with.
+#[test]
+fn counters_do_not_depend_on_line_ends() {
+    let expired = b"Nov 21 20:00:01 mx1 postfix/qmgr[88]: 4dG7Kq1Zb0z9vFk: \
+        from=<a@example.com>, status=expired, returned to sender\n";
+    let (mut lines, mut chunks, mut of_windows) =
+        (Counted::default(), Counted::default(), Counted::default());
+    for path in logs_of(Dialect::Postfix) {
+        let log = [fs::read(&path).unwrap(), expired.repeat(3)].concat();
+        let name = path.display().to_string();
+        lines.count(&name, &log, usize::MAX);
+        chunks.feed(&name, &log);
+        of_windows
+            .feed(&name, &log.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]));
+        assert_eq!(chunks.counters(), lines.counters(), "{name}");
+        assert_eq!(of_windows.counters(), lines.counters(), "{name}");
+    }
+}
+
 /// The counters of logs, each of them a source.
 pub(crate) struct Counted {
     pipeline: Pipeline,
@@ -573,6 +592,13 @@ impl Counted {
             }
         }
         pipeline.finish(&mut stream, ledger, &mut Unobserved);
+    }
+
+    /// Counts a log at once.
+    fn feed(&mut self, name: &str, log: &[u8]) {
+        let mut stream = Stream::new(self.ledger.source(name), None);
+        self.pipeline.feed(&mut stream, &mut self.ledger, log, &mut Unobserved);
+        self.pipeline.finish(&mut stream, &mut self.ledger, &mut Unobserved);
     }
 
     /// All counters.
