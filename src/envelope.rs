@@ -112,7 +112,7 @@ impl Unwrapper {
         let begin = text.len() - from.len();
         let end = begin + tag.length();
         let (line, rest) = scan::split_line(text, end);
-        let glance = match tag::usual_process(line.get(end..).unwrap_or_default()) {
+        let glance = match line.get(end + 1..).and_then(tag::usual_process) {
             Some((_, message)) if tag.skims(message) => Glance::Skimmed,
             Some((pid, message)) => {
                 let message = scan::without_return(message);

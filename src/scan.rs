@@ -232,7 +232,7 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
 #[expect(clippy::inline_always, reason = "every line comes from here")]
 #[inline(always)]
 pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
-    let mut near = text.get(known..).unwrap_or(text);
+    let Some(mut near) = text.get(known..) else { return split_last_line(text, text.len()) };
     while let Some((pair, far)) = near.split_first_chunk() {
         let found = places(pair, |lane| lane.simd_eq(u8x16::splat(b'\n')));
         if found != 0 {

@@ -67,7 +67,7 @@ impl Programs {
     #[inline]
     pub(super) fn cut<'a>(&mut self, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
         if let Some(tag) = self.known(text)
-            && let Some((program, rest)) = text.split_at_checked(tag.length)
+            && let Some((program, [_, rest @ ..])) = text.split_at_checked(tag.length)
             && let Some((pid, message)) = usual_process(rest)
         {
             return Some((program, pid, message));
@@ -191,10 +191,9 @@ fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     }
 }
 
-/// Process id and message of `[pid]: message`, if that is short enough to be found at a look.
+/// Process id and message of `pid]: message`, if that is short enough to be found at a look.
 #[inline]
 pub(super) fn usual_process(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let text = text.get(1..)?;
     let (pid, rest) = text.split_at_checked(scan::find_near(text, b']')?)?;
     Some((pid, rest.strip_prefix(b"]: ")?))
 }
