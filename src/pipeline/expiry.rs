@@ -26,61 +26,57 @@ type Recipients = SmallVec<[(u64, ProviderId); 1]>;
 /// more.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    young: Generation,
-    old: Generation,
+    young: Messages,
+    old: Messages,
+    noted: Noted,
     evicted: u64,
 }
 
 /// Messages that were heard of in about the same time.
-#[derive(Debug, Default)]
-struct Generation {
-    messages: HashMap<u64, Recipients, BuildHasherDefault<AsIs>>,
-    noted: Noted,
-}
+type Messages = HashMap<u64, Recipients, BuildHasherDefault<AsIs>>;
 
-/// A bit for each name of a message that was noted, by its upper bits. Every delivered message asks,
-/// hardly any ever waited, and this tells most of them at less than the price of a look.
+/// A bit for each name of a message, by its upper bits: of the young ones, and next to it of the old
+/// ones. Every delivered message asks, hardly any ever waited, and this tells most of them at less
+/// than the price of a look.
 #[derive(Debug)]
-struct Noted(Box<[u64]>);
+struct Noted(Box<[[u64; 2]]>);
 
 impl Noted {
     /// So many that a full generation sets one bit of ten.
     const WORDS: usize = 4096;
 
-    /// The word of a message, and its bit in it.
+    /// The words of a message, and its bit in them.
     fn place(message: u64) -> (usize, u64) {
         #[expect(clippy::cast_possible_truncation, reason = "only the upper bits are left")]
         let bit = (message >> (u64::BITS - (Self::WORDS * 64).ilog2())) as usize;
         (bit / 64, 1 << (bit % 64))
     }
 
+    /// The message is a young one.
     fn note(&mut self, message: u64) {
         let (word, bit) = Self::place(message);
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
+        if let Some([young, _]) = self.0.get_mut(word) {
+            *young |= bit;
         }
     }
 
-    /// Whether the message may have been noted.
-    fn may_hold(&self, message: u64) -> bool {
+    /// Whether the message may be a young one, or an old one.
+    fn may_hold(&self, message: u64) -> [bool; 2] {
         let (word, bit) = Self::place(message);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
+        self.0.get(word).map_or([false; 2], |words| words.map(|word| word & bit != 0))
+    }
+
+    /// The young ones are the old ones now.
+    fn age(&mut self) {
+        for words in &mut self.0 {
+            *words = [0, words[0]];
+        }
     }
 }
 
 impl Default for Noted {
     fn default() -> Self {
-        Self(vec![0; Self::WORDS].into())
-    }
-}
-
-impl Generation {
-    fn get_mut(&mut self, message: u64) -> Option<&mut Recipients> {
-        if self.noted.may_hold(message) { self.messages.get_mut(&message) } else { None }
-    }
-
-    fn remove(&mut self, message: u64) -> Option<Recipients> {
-        if self.noted.may_hold(message) { self.messages.remove(&message) } else { None }
+        Self(vec![[0; 2]; Self::WORDS].into())
     }
 }
 
@@ -115,7 +111,7 @@ impl Waiting {
     /// The form that is saved, with providers by name.
     pub(super) fn save(&self, providers: &Providers) -> SavedWaiting {
         let mut saved = SavedWaiting::default();
-        for (message, recipients) in self.old.messages.iter().chain(&self.young.messages) {
+        for (message, recipients) in self.old.iter().chain(&self.young) {
             let recipients = recipients.iter().map(|(key, provider)| {
                 let name = providers.name(*provider);
                 let known = saved.providers.iter().position(|known| known == name);
@@ -144,7 +140,7 @@ impl Waiting {
 
     /// Providers have other places in the table that is in force now.
     pub(super) fn adopt(&mut self, place: impl Fn(ProviderId) -> ProviderId) {
-        for recipients in self.old.messages.values_mut().chain(self.young.messages.values_mut()) {
+        for recipients in self.old.values_mut().chain(self.young.values_mut()) {
             for (_, provider) in recipients {
                 *provider = place(*provider);
             }
@@ -182,14 +178,15 @@ impl Waiting {
 
     /// The recipients of a message, which belongs to the younger generation now.
     fn hear_of(&mut self, message: u64) -> &mut Recipients {
-        let known = self.old.remove(message);
-        let full = self.young.messages.len() >= MESSAGES_MAX;
-        if full && self.young.get_mut(message).is_none() {
-            self.evicted += self.old.messages.len() as u64;
+        let [_, may_be_old] = self.noted.may_hold(message);
+        let known = if may_be_old { self.old.remove(&message) } else { None };
+        if self.young.len() >= MESSAGES_MAX && !self.young.contains_key(&message) {
+            self.evicted += self.old.len() as u64;
             self.old = std::mem::take(&mut self.young);
+            self.noted.age();
         }
-        self.young.noted.note(message);
-        self.young.messages.entry(message).or_insert_with(|| known.unwrap_or_default())
+        self.noted.note(message);
+        self.young.entry(message).or_insert_with(|| known.unwrap_or_default())
     }
 
     /// The recipient is done with; who deferred it last.
@@ -199,18 +196,22 @@ impl Waiting {
         queue_id: &[u8],
         recipient: &Recipient<'_>,
     ) -> Option<ProviderId> {
-        let nobody = self.young.messages.is_empty() && self.old.messages.is_empty();
+        let nobody = self.young.is_empty() && self.old.is_empty();
         if nobody || queue_id.is_empty() {
             return None;
         }
         let message = message(source, queue_id);
-        for generation in [&mut self.young, &mut self.old] {
-            let Some(recipients) = generation.get_mut(message) else { continue };
+        let [may_be_young, may_be_old] = self.noted.may_hold(message);
+        for (messages, may_hold) in [(&mut self.young, may_be_young), (&mut self.old, may_be_old)] {
+            if !may_hold {
+                continue;
+            }
+            let Some(recipients) = messages.get_mut(&message) else { continue };
             let key = recipient.key();
             let at = recipients.iter().position(|(known, _)| *known == key)?;
             let (_, provider) = recipients.swap_remove(at);
             if recipients.is_empty() {
-                generation.remove(message);
+                messages.remove(&message);
             }
             return Some(provider);
         }
@@ -220,7 +221,7 @@ impl Waiting {
     /// The message is done with: who deferred each recipient that still waited.
     pub(super) fn settle_all(&mut self, source: SourceId, queue_id: &[u8]) -> Vec<ProviderId> {
         let message = message(source, queue_id);
-        let recipients = self.young.remove(message).or_else(|| self.old.remove(message));
+        let recipients = self.young.remove(&message).or_else(|| self.old.remove(&message));
         recipients.unwrap_or_default().into_iter().map(|(_, provider)| provider).collect()
     }
 }
@@ -252,7 +253,7 @@ mod tests {
             defer(&mut waiting, number);
             // One that is tried again and again.
             defer(&mut waiting, 0);
-            let known = waiting.young.messages.len() + waiting.old.messages.len();
+            let known = waiting.young.len() + waiting.old.len();
             assert_eq!(known as u64 + waiting.evicted(), number as u64 + 1);
             assert!(known <= 2 * MESSAGES_MAX);
         }
