@@ -142,26 +142,35 @@ impl Known {
             if scan::find2(chunk, b'\\', b'&').is_some() {
                 return false;
             }
-            let mask = mask_of(words, refusal.code, chunk);
-            let same = mask.is_some_and(|mask| self.is_mask(mask, from, to)) || {
-                let (normal, urls) = self.between(from, from);
-                let (step, normal, urls) = normaliser.resume(
-                    words,
-                    refusal.code,
-                    (normal, urls, from.enhanced),
-                    (text.get(..end).unwrap_or_default(), begin),
-                );
-                (normal, urls) == self.between(from, to)
-                        && step.enhanced == to.enhanced
-                        // Neither hangs on what comes behind.
-                        && step.read == end + 1
-                        && to.read == to.at + 1
+            let at_a_look = mask_of(words, refusal.code, chunk);
+            let same = at_a_look.is_some_and(|mask| self.is_mask(mask, from, to)) || {
+                let text = text.get(..end).unwrap_or_default();
+                self.is_same(normaliser, words, (from, to), (refusal.code, text, begin))
             };
             if !same {
                 return false;
             }
             (here, there, steps) = (to.at, end, after);
         }
+    }
+
+    /// Whether the bytes between two steps became what those at the end of another text become, from
+    /// `begin` on.
+    fn is_same(
+        &self,
+        normaliser: &mut Normaliser,
+        words: &Vocabulary,
+        (from, to): (&Step, &Step),
+        (code, text, begin): (Option<ReplyCode>, &[u8], usize),
+    ) -> bool {
+        let (normal, urls) = self.between(from, from);
+        let before = (normal, urls, from.enhanced);
+        let (step, normal, urls) = normaliser.resume(words, code, before, (text, begin));
+        (normal, urls) == self.between(from, to)
+            && step.enhanced == to.enhanced
+            // Neither hangs on what comes behind.
+            && step.read == text.len() + 1
+            && to.read == to.at + 1
     }
 
     /// Whether the bytes between two steps became this mask and nothing else.

@@ -523,6 +523,14 @@ mod tests {
                 "mine.toml:5: text: expected a `)` after `(`, but found none",
             ),
             (
+                &format!("{spam}text = [\"{} mail\"]\nexamples = [\"550\"]", "(a|b)".repeat(9)),
+                "mine.toml:5: text: expected at most 256 choices in one term",
+            ),
+            (
+                &format!("{spam}text = [\"{} mail\"]\nexamples = [\"550\"]", "(a)".repeat(9_999)),
+                "mine.toml:5: text: expected at most 256 choices in one term",
+            ),
+            (
                 &format!("{spam}code = [\"5x0\", \"six\"]"),
                 "mine.toml:5: code: expected a code such as 550, 55x or 5xx, but found \"six\"",
             ),

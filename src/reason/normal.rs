@@ -612,6 +612,7 @@ mod tests {
             ("[AM546.eurprd05.prod.outlook.com]", Some("HOST ")),
             ("[550-a.example.com]", None),
             ("[zen.spamhaus.org]", None),
+            ("[dbl.spamhaus.org-]", None),
             ("[192.0.2.1]", None),
             ("[user@example.com]", None),
             ("mx.example.com", None),
