@@ -1,7 +1,7 @@
 //! What every dialect must produce: who was asked, what was answered, what the MTA then did.
 //!
-//! The types borrow from the log line. None of them has a field that could carry the local part of
-//! an address any further: a recipient is its domain and an opaque key.
+//! The types borrow from the log line. None of them hands the local part of an address any further:
+//! a recipient shows its domain, and of its address a hash alone.
 
 use std::fmt;
 

@@ -39,7 +39,7 @@ pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
 }
 
 /// How many bytes [`Places`] looks at.
-pub(crate) const BLOCK: usize = 4 * LANE;
+const BLOCK: usize = 4 * LANE;
 
 /// The places of one byte in a block, from left to right: one look finds them all.
 #[derive(Debug)]

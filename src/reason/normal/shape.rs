@@ -184,48 +184,6 @@ pub(super) fn trimmed(chunk: &[u8]) -> &[u8] {
     chunk.get(start..end).unwrap_or_default()
 }
 
-/// Whether the bytes between two spaces are an identifier, whatever its letters and digits are.
-/// False also for many that are one: this only spares most of them a closer look.
-pub(super) fn is_identifier(chunk: &[u8], code: Option<ReplyCode>) -> bool {
-    /// So long that no rule names it.
-    const LENGTH_MIN: usize = 15;
-    let ends_in_digit = chunk.last().is_some_and(u8::is_ascii_digit);
-    if chunk.len() < LENGTH_MIN
-        || may_be_code(chunk, code)
-        || chunk.get(chunk.len() - 3..).is_none_or(|end| may_be_code(end, code))
-    {
-        return false;
-    }
-    let (mut identifies, mut length, mut kinds) = (false, 0, 0);
-    for byte in chunk {
-        let kind = class(*byte);
-        if kind & (LOWER | DIGIT) != 0 {
-            length += 1;
-            kinds |= kind;
-            continue;
-        }
-        // Without a digit it may be a word, and a name ends with letters.
-        if kinds & DIGIT == 0 || *byte != b'-' && !(*byte == b'.' && ends_in_digit) {
-            return false;
-        }
-        identifies |= length >= LENGTH_MIN && kinds & LOWER != 0;
-        (length, kinds) = (0, 0);
-    }
-    kinds & DIGIT != 0 && (identifies || length >= LENGTH_MIN && kinds & LOWER != 0)
-}
-
-/// Whether a chunk is a host name and nothing else stands in it. False also for some that are.
-pub(super) fn is_plain_host(chunk: &[u8], code: Option<ReplyCode>) -> bool {
-    let kinds = chunk.iter().fold(0, |kinds, byte| kinds | class(*byte));
-    let plain = kinds & !(LOWER | UPPER | DIGIT | DOT | NAME) == 0;
-    plain && trimmed(chunk).len() == chunk.len() && !may_be_code(chunk, code) && is_host(chunk)
-}
-
-/// Whether a chunk begins with what may be the code of the reply, or any if that is not known.
-fn may_be_code(chunk: &[u8], code: Option<ReplyCode>) -> bool {
-    ReplyCode::parse(chunk).is_some_and(|found| code.is_none_or(|code| code == found))
-}
-
 /// A chunk with an address in it, taken apart: `rcpt:user@example.com:blocked` is `rcpt:`, the
 /// address and `:blocked`.
 pub(super) fn address(chunk: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
