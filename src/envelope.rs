@@ -60,8 +60,8 @@ pub(crate) enum Glance<'a> {
     Skimmed,
     /// This is its record.
     Record(Record<'a>),
-    /// Nothing.
-    Unusual,
+    /// Nothing; this is the line, without its line feed.
+    Unusual(&'a [u8]),
 }
 
 /// Takes lines out of their envelopes.
@@ -94,11 +94,10 @@ impl Unwrapper {
         }
     }
 
-    /// The line that `text` begins with, without its line feed, what a look at its beginning tells,
-    /// and what follows it.
+    /// What a look at the beginning of the line tells that `text` begins with, and what follows it.
     #[expect(clippy::inline_always, reason = "every line comes here, and a call costs a tenth")]
     #[inline(always)]
-    pub(crate) fn glance<'a>(&mut self, text: &'a [u8]) -> (&'a [u8], Glance<'a>, &'a [u8]) {
+    pub(crate) fn glance<'a>(&mut self, text: &'a [u8]) -> (Glance<'a>, &'a [u8]) {
         let lead = match self.lead.after(text) {
             None => self.after_new_lead(text),
             after => after,
@@ -106,26 +105,24 @@ impl Unwrapper {
         let known = lead.and_then(|rest| Some((rest, self.programs.known(rest)?)));
         let Some((from, tag)) = known else {
             let (line, rest) = scan::split_line(text, 0);
-            return (line, Glance::Unusual, rest);
+            return (Glance::Unusual(line), rest);
         };
+        if let Some(rest) = tag.skim(from) {
+            return (Glance::Skimmed, rest);
+        }
         // What was compared until here is known to hold no line feed.
         let begin = text.len() - from.len();
         let end = begin + tag.length();
         let (line, rest) = scan::split_line(text, end);
-        let glance = match line.get(end + 1..).and_then(tag::usual_process) {
-            Some((_, message)) if tag.skims(message) => Glance::Skimmed,
-            Some((pid, message)) => {
-                let message = scan::without_return(message);
-                self.usual(line, begin..end, pid, message).map_or(Glance::Unusual, Glance::Record)
-            }
-            None => Glance::Unusual,
-        };
-        (line, glance, rest)
+        let usual = line.get(end + 1..).and_then(tag::usual_process).and_then(|(pid, message)| {
+            self.usual(line, begin..end, pid, scan::without_return(message))
+        });
+        (usual.map_or(Glance::Unusual(line), Glance::Record), rest)
     }
 
-    /// The time stamp of a line that was just skimmed over.
-    pub(crate) fn stamp<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        self.shape.stamp(line).unwrap_or_default()
+    /// The time stamp of the line that `text` begins with, which was just skimmed over.
+    pub(crate) fn stamp<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        self.shape.stamp(text).unwrap_or_default()
     }
 
     /// The record in a line whose head and host are like the last one's, if nothing else stands
@@ -381,18 +378,46 @@ mod tests {
         let rest = proptest::sample::select(vec![
             "postfix/smtp[7]: 4dG7Kq1Zb0z9vFk: to=<a@example.net>, relay=none, delay=1",
             "postfix/qmgr[77]: 4dG7Kq1Zb0z9vFk: removed, and a text of some more length",
+            "postfix/qmgr[77]: 4dG7Kq1Zb0z9vFk: from=<a@example.net>, size=1, nrcpt=1 (queue active)",
+            "postfix/qmgr[77]: 4dG7Kq1Zb0z9vFk: from=<>, status=expired, returned to sender",
+            "postfix/qmgr[77]: 4dG7Kq1Zb0z9vFk: to=<a@example.net>, relay=none, delay=1",
+            "postfix/qmgr[77]: 4dG7Kq1Zb0z9vFk: to be skipped over",
+            "postfix/qmgr[77]: connect from unknown[192.0.2.1] and some more text behind it",
+            "postfix/with-a-long-name/qmgr[77]: 4dG7Kq1Zb0z9vFk: removed",
             "postfix/qmgr 77 - - 4dG7Kq1Zb0z9vFk: removed, and a text of some more length",
             "no tag at all",
         ]);
         let change = proptest::option::of((0usize..60, any::<u8>()));
-        (stamp, host, rest, change).prop_map(|(stamp, host, rest, change)| {
+        let cut = prop_oneof![3 => Just(usize::MAX), 1 => 0usize..90];
+        (stamp, host, rest, change, cut).prop_map(|(stamp, host, rest, change, cut)| {
             let mut line = format!("{stamp} {host} {rest}").into_bytes();
+            line.truncate(cut.max(1));
             if let Some((at, byte)) = change {
                 let at = at % line.len();
                 line[at] = byte;
             }
             line
         })
+    }
+
+    static SKIM: Skim = Skim {
+        messages: &[*b"connect "],
+        text: Some(*b"to be sk"),
+        counted: Bytes::of(b"tf"),
+        unless: Some((b'f', b'r')),
+    };
+
+    /// What [`SKIM`] says, the long way.
+    fn is_never_counted(message: &[u8]) -> bool {
+        let message = String::from_utf8_lossy(message);
+        let Some((_, text)) = message.split_once(": ") else {
+            return message.starts_with("connect ");
+        };
+        match text.chars().next() {
+            Some('t') => text.starts_with("to be sk"),
+            Some('f') => !text.ends_with('r'),
+            _ => true,
+        }
     }
 
     proptest! {
@@ -420,16 +445,26 @@ mod tests {
             if ends && !lines.is_empty() {
                 text.push(b'\n');
             }
-            let (mut rest, mut unwrapper) = (text.as_slice(), Unwrapper::default());
+            let mut unwrapper = Unwrapper::new(|program| program.ends_with(b"/qmgr").then_some(&SKIM));
+            let mut rest = text.as_slice();
             for expected in &lines {
-                let (line, glance, after) = unwrapper.glance(rest);
-                prop_assert_eq!(line, expected);
-                if let Glance::Record(record) = glance {
-                    prop_assert_eq!(record, Unwrapper::default().unwrap(expected));
-                } else {
-                    // So that the next glance has something to compare with.
-                    unwrapper.unwrap(line);
+                let record = Unwrapper::default().unwrap(expected);
+                let (glance, after) = unwrapper.glance(rest);
+                match glance {
+                    Glance::Record(found) => prop_assert_eq!(found, record),
+                    Glance::Unusual(line) => {
+                        prop_assert_eq!(line, expected);
+                        // So that the next glance has something to compare with.
+                        unwrapper.unwrap(line);
+                    }
+                    Glance::Skimmed => {
+                        prop_assert!(record.program.ends_with(b"/qmgr"));
+                        prop_assert!(is_never_counted(record.message), "{:?}", record);
+                        prop_assert_eq!(unwrapper.stamp(rest), record.stamp);
+                    }
                 }
+                prop_assert!(matches!(&rest[expected.len()..], [] | [b'\n', ..]));
+                prop_assert_eq!(after, rest.get(expected.len() + 1..).unwrap_or_default());
                 rest = after;
             }
             prop_assert!(rest.is_empty());

@@ -18,6 +18,7 @@ use crate::mta::{self, Dialect, Dialects, LineKind, Reading, Take};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use crate::scan;
+use crate::smtp::Reply;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -161,17 +162,17 @@ impl Pipeline {
         let evicted = stream.dialects.evicted() + self.waiting.evicted();
         let mut kinds = [0u64; LineKind::COUNT];
         let mut irrelevant = 0;
-        // The last line, if it was skimmed over.
+        // What begins with the last line, if it was skimmed over.
         let mut skimmed: &[u8] = b"";
         // The last stamp is kept once for each chunk, not for each line.
         let mut stamp: &[u8] = b"";
         let mut rest = chunk;
         while !rest.is_empty() {
-            let (line, glance, after) = stream.unwrapper.glance(rest);
-            rest = after;
+            let (glance, after) = stream.unwrapper.glance(rest);
+            let text = std::mem::replace(&mut rest, after);
             let kind = match glance {
                 Glance::Skimmed => {
-                    skimmed = line;
+                    skimmed = text;
                     irrelevant += 1;
                     continue;
                 }
@@ -181,7 +182,7 @@ impl Pipeline {
                     let Stream { source, dialects, unreadable, .. } = stream;
                     self.read(*source, (dialects, unreadable), ledger, &record, observer)
                 }
-                Glance::Unusual => {
+                Glance::Unusual(line) => {
                     skimmed = b"";
                     self.line(stream, ledger, scan::without_return(line), &mut stamp, observer)
                 }
@@ -379,8 +380,29 @@ impl Tally<'_> {
     fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut impl Notice) {
         let provider =
             self.recent.lookup(self.providers, attempt.relay.host, attempt.recipient.domain);
+        let verdict = match &attempt.answer {
+            // Nearly always. Here nothing is handed on by reference, so that it stays in registers.
+            Answer::Reply(reply)
+                if attempt.outcome == Outcome::Delivered && !attempt.answer_counted =>
+            {
+                self.reply(provider, reply);
+                self.delivered(provider, attempt);
+                None
+            }
+            Answer::Reply(_) | Answer::NoReply { .. } => {
+                self.not_simply_accepted(provider, &{ *attempt })
+            }
+        };
+        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+    }
+
+    #[inline(never)]
+    fn not_simply_accepted(
+        &mut self,
+        provider: ProviderId,
+        attempt: &DeliveryAttempt<'_>,
+    ) -> Option<Verdict> {
         let times = u64::from(self.times);
-        self.ledger.add(provider, Cell::delivery(attempt.outcome), times);
         let (answer, phase, outcome) = (&attempt.answer, attempt.phase, attempt.outcome);
         // The host reply was counted for the provider that its host name tells. Where only the
         // recipient's domain tells it, this provider has not had the answer yet. Without any host
@@ -394,24 +416,46 @@ impl Tally<'_> {
             self.answer(provider, answer, phase, outcome)
         };
         match outcome {
+            Outcome::Delivered => {
+                self.delivered(provider, attempt);
+                return verdict;
+            }
             Outcome::Deferred => {
                 self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key(), provider);
-            }
-            Outcome::Delivered => {
-                if let Some(seconds) = attempt.delay_seconds {
-                    self.ledger.add_delay(provider, seconds, times);
-                }
-                self.waiting.settle(self.source, attempt.queue_id, &attempt.recipient);
             }
             Outcome::Bounced | Outcome::Expired => {
                 if let Some(verdict) = verdict {
                     let kind = verdict.reason.bounce_kind();
                     self.ledger.add(provider, Cell::bounce(kind), times);
                 }
-                self.waiting.settle(self.source, attempt.queue_id, &attempt.recipient);
+                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient);
             }
         }
-        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+        self.ledger.add(provider, Cell::delivery(outcome), times);
+        verdict
+    }
+
+    /// Counts that a recipient has the message.
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
+    fn delivered(&mut self, provider: ProviderId, attempt: &DeliveryAttempt<'_>) {
+        let times = u64::from(self.times);
+        self.ledger.add(provider, Cell::delivery(Outcome::Delivered), times);
+        if let Some(seconds) = attempt.delay_seconds {
+            self.ledger.add_delay(provider, seconds, times);
+        }
+        self.waiting.settle(self.source, attempt.queue_id, attempt.recipient);
+    }
+
+    /// Counts a reply by its codes.
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
+    fn reply(&mut self, provider: ProviderId, reply: &Reply<'_>) {
+        let times = u64::from(self.times);
+        self.ledger.add(provider, Cell::reply(Some(reply.code)), times);
+        if let Some(enhanced) = reply.enhanced {
+            self.ledger.add_enhanced(provider, enhanced, times);
+        }
     }
 
     #[inline(never)]
@@ -422,7 +466,6 @@ impl Tally<'_> {
     }
 
     /// Counts what a remote answered, and what it means if it is no acceptance.
-    #[inline]
     fn answer(
         &mut self,
         provider: ProviderId,
@@ -431,13 +474,14 @@ impl Tally<'_> {
         outcome: Outcome,
     ) -> Option<Verdict> {
         let times = u64::from(self.times);
-        let reply = answer.reply();
-        self.ledger.add(provider, Cell::reply(reply.map(|reply| reply.code)), times);
-        if let Some(enhanced) = reply.and_then(|reply| reply.enhanced) {
-            self.ledger.add_enhanced(provider, enhanced, times);
-        }
-        if let Some(cause) = answer.cause().filter(|cause| cause.is_connection_failure()) {
-            self.ledger.add(provider, Cell::connection_failure(cause), times);
+        match answer {
+            Answer::Reply(reply) => self.reply(provider, reply),
+            Answer::NoReply { cause, .. } => {
+                self.ledger.add(provider, Cell::reply(None), times);
+                if cause.is_connection_failure() {
+                    self.ledger.add(provider, Cell::connection_failure(*cause), times);
+                }
+            }
         }
         let verdict = self.judge(provider, answer, phase, outcome)?;
         self.ledger.add(provider, Cell::refusal(verdict.reason), times);
@@ -502,7 +546,7 @@ impl Tally<'_> {
             notice(classifier, Some(self.providers.name(provider)), verdict, 1);
         };
         if let Some(recipient) = expiry.recipient {
-            let known = self.waiting.settle(self.source, expiry.queue_id, &recipient);
+            let known = self.waiting.settle(self.source, expiry.queue_id, recipient);
             let provider = known.unwrap_or_else(|| self.providers.lookup(b"", recipient.domain));
             give_up(self.ledger, self.classifier, provider);
             return;

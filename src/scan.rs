@@ -8,11 +8,53 @@ use wide::u8x16;
 /// How many bytes are looked at at once.
 const LANE: usize = size_of::<u8x16>();
 
-/// Where `byte` stands first.
+/// Where one of these bytes stands first.
+#[expect(
+    clippy::inline_always,
+    reason = "mostly the first look finds it, and costs as much as a call"
+)]
+#[inline(always)]
+pub(crate) fn find<const N: usize>(text: &[u8], wanted: [u8; N]) -> Option<usize> {
+    if let Some(at) = find_near::<2, _>(text, wanted) { Some(at) } else { find_far(text, wanted) }
+}
+
+/// Where one of these bytes stands first in so many lanes, if the text has as many.
+#[expect(clippy::inline_always, reason = "a call would cost more than what it does")]
+#[inline(always)]
+pub(crate) fn find_near<const LANES: usize, const N: usize>(
+    text: &[u8],
+    wanted: [u8; N],
+) -> Option<usize> {
+    let near: &[_; LANES] = text.as_chunks().0.first_chunk()?;
+    let found = near.iter().rev().fold(0, |bits, lane| bits << LANE | places(lane, wanted));
+    (found != 0).then_some(found.trailing_zeros() as usize)
+}
+
+#[inline(never)]
+fn find_far<const N: usize>(text: &[u8], wanted: [u8; N]) -> Option<usize> {
+    let (lanes, rest) = text.as_chunks();
+    for (number, lane) in lanes.iter().enumerate() {
+        let found = places(lane, wanted);
+        if found != 0 {
+            return Some(number * LANE + found.trailing_zeros() as usize);
+        }
+    }
+    match text.split_last_chunk() {
+        // It may see bytes that were seen before.
+        Some((before, last)) => {
+            let found = places(last, wanted);
+            (found != 0).then_some(before.len() + found.trailing_zeros() as usize)
+        }
+        None => rest.iter().position(|byte| wanted.contains(byte)),
+    }
+}
+
+/// A bit for each place where one of these bytes stands, the first one lowest.
 #[inline]
-pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
-    let wanted = u8x16::splat(byte);
-    search(text, |lane| lane.simd_eq(wanted), |other| other == byte)
+fn places<const N: usize>(lane: &[u8; LANE], wanted: [u8; N]) -> u64 {
+    let lane = u8x16::new(*lane);
+    let found = wanted.map(|byte| lane.simd_eq(u8x16::splat(byte)));
+    u64::from(found.into_iter().fold(u8x16::ZERO, |found, more| found | more).to_bitmask())
 }
 
 /// Whether `byte` stands anywhere.
@@ -27,53 +69,8 @@ pub(crate) fn has(text: &[u8], byte: u8) -> bool {
             end.copy_from_slice(last);
             u8x16::new(both).simd_eq(u8x16::splat(byte)).to_bitmask() != 0
         }
-        _ => find(text, byte).is_some(),
+        _ => find(text, [byte]).is_some(),
     }
-}
-
-/// Where `byte` stands first among the first sixteen, if there are as many.
-#[inline]
-pub(crate) fn find_near(text: &[u8], byte: u8) -> Option<usize> {
-    let found = u8x16::new(*text.first_chunk()?).simd_eq(u8x16::splat(byte)).to_bitmask();
-    (found != 0).then_some(found.trailing_zeros() as usize)
-}
-
-/// How many bytes [`Places`] looks at.
-const BLOCK: usize = 4 * LANE;
-
-/// The places of one byte in a block, from left to right: one look finds them all.
-#[derive(Debug)]
-pub(crate) struct Places(u64);
-
-impl Places {
-    /// The places of `byte`.
-    #[inline]
-    pub(crate) fn of(block: &[u8; BLOCK], byte: u8) -> Self {
-        let wanted = u8x16::splat(byte);
-        let (lanes, _) = block.as_chunks::<LANE>();
-        Self(lanes.iter().rev().fold(0, |bits, lane| {
-            bits << LANE | u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask())
-        }))
-    }
-}
-
-impl Iterator for Places {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        let next = self.0.trailing_zeros() as usize;
-        self.0 &= self.0.checked_sub(1)?;
-        Some(next)
-    }
-}
-
-/// Where one of two bytes stands first among the first sixteen, if there are as many.
-#[inline]
-pub(crate) fn find2_near(text: &[u8], one: u8, two: u8) -> Option<usize> {
-    let lane = u8x16::new(*text.first_chunk()?);
-    let found = (lane.simd_eq(u8x16::splat(one)) | lane.simd_eq(u8x16::splat(two))).to_bitmask();
-    (found != 0).then_some(found.trailing_zeros() as usize)
 }
 
 /// Where `byte` stands last.
@@ -119,70 +116,6 @@ pub(crate) fn find_pair(text: &[u8], one: u8, two: u8) -> Option<usize> {
     }
     let at = rest.windows(2).position(|pair| pair == [one, two])?;
     Some(text.len() - rest.len() + at)
-}
-
-/// Where one of two bytes stands first.
-#[inline]
-pub(crate) fn find2(text: &[u8], one: u8, two: u8) -> Option<usize> {
-    let wanted = [u8x16::splat(one), u8x16::splat(two)];
-    search(
-        text,
-        |lane| lane.simd_eq(wanted[0]) | lane.simd_eq(wanted[1]),
-        |other| other == one || other == two,
-    )
-}
-
-/// Where one of three bytes stands first.
-#[inline]
-pub(crate) fn find3(text: &[u8], one: u8, two: u8, three: u8) -> Option<usize> {
-    let wanted = [u8x16::splat(one), u8x16::splat(two), u8x16::splat(three)];
-    search(
-        text,
-        |lane| lane.simd_eq(wanted[0]) | lane.simd_eq(wanted[1]) | lane.simd_eq(wanted[2]),
-        |other| other == one || other == two || other == three,
-    )
-}
-
-/// Searches by lanes, and what is left by bytes.
-#[expect(
-    clippy::inline_always,
-    reason = "mostly the first look finds it, and costs as much as a call"
-)]
-#[inline(always)]
-fn search(
-    text: &[u8],
-    in_lane: impl Fn(u8x16) -> u8x16,
-    is_it: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    if let Some(near) = text.first_chunk() {
-        let found = places(near, &in_lane);
-        if found != 0 {
-            return Some(found.trailing_zeros() as usize);
-        }
-    }
-    search_far(text, in_lane, is_it)
-}
-
-#[inline(never)]
-fn search_far(
-    text: &[u8],
-    in_lane: impl Fn(u8x16) -> u8x16,
-    is_it: impl Fn(u8) -> bool,
-) -> Option<usize> {
-    let mut rest = text;
-    while let Some((lane, after)) = rest.split_first_chunk::<LANE>() {
-        let found = in_lane(u8x16::new(*lane)).to_bitmask();
-        if found != 0 {
-            return Some(text.len() - rest.len() + found.trailing_zeros() as usize);
-        }
-        rest = after;
-    }
-    if let Some((before, last)) = text.split_last_chunk::<LANE>() {
-        // It may see bytes that were seen before.
-        let found = in_lane(u8x16::new(*last)).to_bitmask();
-        return (found != 0).then_some(before.len() + found.trailing_zeros() as usize);
-    }
-    rest.iter().position(|byte| is_it(*byte))
 }
 
 /// Whether two texts are the same: for short ones, where a call would cost more than a look.
@@ -232,19 +165,32 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
 #[expect(clippy::inline_always, reason = "every line comes from here")]
 #[inline(always)]
 pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
-    let Some(mut near) = text.get(known..) else { return split_last_line(text, text.len()) };
-    while let Some((pair, far)) = near.split_first_chunk() {
-        let found = places(pair, |lane| lane.simd_eq(u8x16::splat(b'\n')));
-        if found != 0 {
-            let at = found.trailing_zeros() as usize;
-            let end = text.len() - near.len() + at;
-            if let (Some(line), Some(rest)) = (text.get(..end), near.get(at + 1..)) {
-                return (line, rest);
-            }
+    let (pairs, last) = text.get(known..).unwrap_or_default().as_chunks::<{ 2 * LANE }>();
+    for (number, pair) in pairs.iter().enumerate() {
+        if let Some(at) = find_near::<2, _>(pair, [b'\n'])
+            && let Some((line, [_, rest @ ..])) =
+                text.split_at_checked(known + number * pair.len() + at)
+        {
+            return (line, rest);
+        }
+    }
+    split_last_line(text, last.len())
+}
+
+/// What follows the line that a text begins with.
+#[expect(clippy::inline_always, reason = "most lines are never looked at any further")]
+#[inline(always)]
+pub(crate) fn after_line(text: &[u8]) -> &[u8] {
+    let mut near = text;
+    while let Some((pair, far)) = near.split_first_chunk::<{ 2 * LANE }>() {
+        if let Some(at) = find_near::<2, _>(pair, [b'\n'])
+            && let Some(after) = near.get(at + 1..)
+        {
+            return after;
         }
         near = far;
     }
-    split_last_line(text, near.len())
+    split_last_line(near, near.len()).1
 }
 
 /// The same where the line feed, if there is one, is among the last bytes.
@@ -262,16 +208,6 @@ fn split_last_line(text: &[u8], last: usize) -> (&[u8], &[u8]) {
 #[inline]
 pub(crate) fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// A bit for each place where something wanted stands, the first one lowest.
-#[inline]
-fn places(text: &[u8; 2 * LANE], in_lane: impl Fn(u8x16) -> u8x16) -> u32 {
-    let bits = |lane: &[u8; LANE]| in_lane(u8x16::new(*lane)).to_bitmask();
-    match text.as_chunks() {
-        ([one, other], _) => bits(one) | bits(other) << LANE,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
@@ -310,6 +246,7 @@ mod tests {
                     prop_assert!(!rest.is_empty());
                     let (line, after) = split_line(rest, known.min(whole.len()));
                     prop_assert_eq!(line, whole);
+                    prop_assert_eq!(after_line(rest), after);
                     rest = after;
                 }
                 prop_assert!(rest.is_empty());
@@ -317,28 +254,24 @@ mod tests {
         }
 
         #[test]
-        fn the_first_one_is_found(text in "[a-d\u{1}\u{80}]{0,40}", cut in 0usize..40) {
+        fn the_first_one_is_found(text in "[a-d\u{1}\u{80}]{0,90}", cut in 0usize..90) {
             let text = text.as_bytes().get(cut..).unwrap_or_default();
             for byte in *b"abz\x00\x01\x80\x81\xc2" {
                 let slow = text.iter().position(|other| *other == byte);
-                prop_assert_eq!(find(text, byte), slow);
+                prop_assert_eq!(find(text, [byte]), slow);
                 prop_assert_eq!(has(text, byte), slow.is_some());
                 let last = text.iter().rposition(|other| *other == byte);
                 prop_assert_eq!(find_last(text, byte), last);
-                let near = (text.len() >= 16).then(|| find(&text[..16], byte)).flatten();
-                prop_assert_eq!(find_near(text, byte), near);
-                if let Some(block) = text.repeat(2).first_chunk() {
-                    let slow = block.iter().enumerate().filter(|(_, other)| **other == byte);
-                    prop_assert!(Places::of(block, byte).eq(slow.map(|(place, _)| place)));
-                }
                 let slow = text.windows(2).position(|pair| pair == [b'a', byte]);
                 prop_assert_eq!(find_pair(text, b'a', byte), slow);
                 let slow = text.iter().position(|other| *other == byte || *other == b'c');
-                prop_assert_eq!(find2(text, byte, b'c'), slow);
-                let near = (text.len() >= 16).then(|| find2(&text[..16], byte, b'c')).flatten();
-                prop_assert_eq!(find2_near(text, byte, b'c'), near);
+                prop_assert_eq!(find(text, [byte, b'c']), slow);
+                let near = |lanes: usize| slow.filter(|at| text.len() >= 16 * lanes && *at < 16 * lanes);
+                prop_assert_eq!(find_near::<1, _>(text, [byte, b'c']), near(1));
+                prop_assert_eq!(find_near::<2, _>(text, [byte, b'c']), near(2));
+                prop_assert_eq!(find_near::<4, _>(text, [byte, b'c']), near(4));
                 let slow = text.iter().position(|other| [byte, b'c', b'd'].contains(other));
-                prop_assert_eq!(find3(text, b'c', byte, b'd'), slow);
+                prop_assert_eq!(find(text, [b'c', byte, b'd']), slow);
             }
         }
     }

@@ -40,25 +40,29 @@ impl Bytes {
 }
 
 impl Skim {
-    /// Whether the message, behind which a carriage return may stand, is never counted.
+    /// What follows the line, if it is never counted; `text` is what follows `program[` in it.
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
-    pub(super) fn holds(&self, message: &[u8]) -> bool {
+    pub(super) fn over<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        // Whatever is found or compared here ends before the line does.
+        let at = scan::find_near::<1, _>(text, [b']', b'\n'])?;
+        let bracket = text.get(at..)?;
+        let [mark @ .., first] = bracket.first_chunk::<4>()?;
+        let message = bracket.get(mark.len()..).filter(|_| mark == b"]: ")?;
         // No queue id begins so in our time, but `warning: ` and the like do.
-        if message.first().is_some_and(u8::is_ascii_lowercase) {
-            return self.messages.iter().any(|begins| message.starts_with(begins));
+        if first.is_ascii_lowercase() {
+            let begins = message.first_chunk()?;
+            return self.messages.contains(begins).then(|| scan::after_line(message));
         }
-        let Some(colon) = scan::find_near(message, b':') else { return false };
-        let Some([b' ', text @ ..]) = message.get(colon + 1..) else { return false };
-        let Some(first) = text.first() else { return false };
-        if !self.counted.has(*first) {
-            return true;
+        let at = scan::find_near::<1, _>(message, [b':', b'\n'])?;
+        let colon = message.get(at..)?;
+        let [mark @ .., first] = colon.first_chunk::<3>()?;
+        let text = colon.get(mark.len()..).filter(|_| mark == b": ")?;
+        if !self.counted.has(*first) || self.text.is_some_and(|begins| text.starts_with(&begins)) {
+            return Some(scan::after_line(text));
         }
-        if self.text.is_some_and(|begins| text.starts_with(&begins)) {
-            return true;
-        }
-        self.unless.is_some_and(|(begins, ends)| {
-            *first == begins && text.last().is_some_and(|last| ![ends, b'\r'].contains(last))
-        })
+        let (_, ends) = self.unless.filter(|(begins, _)| first == begins)?;
+        let (line, after) = scan::split_line(text, 0);
+        line.last().is_some_and(|last| ![ends, b'\r'].contains(last)).then_some(after)
     }
 }

@@ -43,10 +43,11 @@ impl Tag {
         self.length
     }
 
-    /// Whether the message is never counted.
-    #[inline]
-    pub(super) fn skims(&self, message: &[u8]) -> bool {
-        self.skim.is_some_and(|skim| skim.holds(message))
+    /// What follows the line, if it is never counted; `text` is what begins with the tag.
+    #[expect(clippy::inline_always, reason = "every line comes here")]
+    #[inline(always)]
+    pub(super) fn skim<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        self.skim?.over(text.get(self.length + 1..)?)
     }
 }
 
@@ -60,7 +61,7 @@ impl Programs {
     #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
         let near = text.first_chunk()?;
-        self.known.iter().find(|tag| tag.words.begin(near))
+        self.known.iter().find(|tag| tag.words.begin_short(near))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.
@@ -166,7 +167,7 @@ fn new_host(text: &[u8], family: Family) -> Option<(&[u8], &[u8])> {
 /// What stands before the first space, and what after it.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..=NAME_MAX).unwrap_or(text);
-    let end = scan::find(near, b' ')?;
+    let end = scan::find(near, [b' '])?;
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
@@ -194,14 +195,14 @@ fn tagged(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 /// Process id and message of `pid]: message`, if that is short enough to be found at a look.
 #[inline]
 pub(super) fn usual_process(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (pid, rest) = text.split_at_checked(scan::find_near(text, b']')?)?;
+    let (pid, rest) = text.split_at_checked(scan::find_near::<1, _>(text, [b']'])?)?;
     Some((pid, rest.strip_prefix(b"]: ")?))
 }
 
 /// Process id and message of `[pid]: message`.
 fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..PID_MAX).unwrap_or(text);
-    let end = scan::find(near, b']')?;
+    let end = scan::find(near, [b']'])?;
     let (pid, rest) = (text.get(1..end)?, text.get(end + 1..)?);
     if let [b':', b' ', message @ ..] = rest {
         return Some((pid, message));
@@ -213,7 +214,7 @@ fn process(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A program's name, and what follows it. A message that starts with a bracket has none before it.
 fn name(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let near = text.get(..=NAME_MAX).unwrap_or(text);
-    let end = scan::find3(near, b'[', b':', b' ')?;
+    let end = scan::find(near, [b'[', b':', b' '])?;
     text.split_at_checked(end).filter(|(name, _)| !name.is_empty())
 }
 

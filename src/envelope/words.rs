@@ -10,31 +10,53 @@ const BYTES: usize = 2 * LANE;
 /// What a text may begin with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
+    /// The bytes, and 0 where any may stand.
     bytes: [u8x16; 2],
-    /// All ones in the bytes that may be any.
-    any: [u8x16; 2],
+    /// All ones in the bytes that are compared.
+    compared: [u8x16; 2],
+    /// Whether the second vector decides anything.
+    long: bool,
 }
 
 impl Words {
     /// Nothing begins so, for no line has a line feed.
     pub(super) const NONE: Self =
-        Self { bytes: [u8x16::new([b'\n'; LANE]); 2], any: [u8x16::ZERO; 2] };
+        Self { bytes: [u8x16::new([b'\n'; LANE]); 2], compared: [u8x16::MAX; 2], long: true };
 
     /// A text, `None` if it is too long.
     pub(super) fn of(text: &[u8]) -> Option<Self> {
-        let (mut bytes, mut any) = ([0; BYTES], [u8::MAX; BYTES]);
+        let (mut bytes, mut compared) = ([0; BYTES], [0; BYTES]);
         bytes.get_mut(..text.len())?.copy_from_slice(text);
-        any.get_mut(..text.len())?.fill(0);
-        Some(Self { bytes: lanes(&bytes), any: lanes(&any) })
+        compared.get_mut(..text.len())?.fill(u8::MAX);
+        Some(Self { bytes: lanes(&bytes), compared: lanes(&compared), long: text.len() > LANE })
     }
 
     /// Whether a text whose first bytes are `near` begins so.
     #[inline]
     pub(super) fn begin(&self, near: &[u8; BYTES]) -> bool {
-        let ([one, other], [first, second]) = (lanes(near), self.bytes);
-        let right = (one.simd_eq(first) | self.any[0]) & (other.simd_eq(second) | self.any[1]);
-        right.to_bitmask() == (1 << LANE) - 1
+        let [one, other] = self.right(near);
+        whole(one & other)
     }
+
+    /// The same at a lower price for texts that mostly have one vector or do not begin so.
+    #[inline]
+    pub(super) fn begin_short(&self, near: &[u8; BYTES]) -> bool {
+        let [one, other] = self.right(near);
+        whole(one) && (!self.long || whole(other))
+    }
+
+    /// All ones in the bytes that are right.
+    #[inline]
+    fn right(&self, near: &[u8; BYTES]) -> [u8x16; 2] {
+        let ([one, other], [first, second]) = (lanes(near), self.bytes);
+        let [compared, more] = self.compared;
+        [(one & compared).simd_eq(first), (other & more).simd_eq(second)]
+    }
+}
+
+#[inline]
+fn whole(right: u8x16) -> bool {
+    right.to_bitmask() == (1 << LANE) - 1
 }
 
 #[inline]

@@ -9,6 +9,9 @@ use crate::smtp::EnhancedStatusCode;
 pub const DELAY_BUCKETS_SECONDS: [u32; 11] =
     [1, 5, 15, 60, 300, 900, 3600, 14400, 43200, 86400, 259_200];
 
+/// The longest delay that is taken for one, in the sum: more than thirty years.
+const LONGEST_MILLISECONDS: u64 = 1_000_000_000_000;
+
 /// The counters of one provider. A series exists from its first event, or from the start where it
 /// belongs to a closed set of a tracked provider.
 #[derive(Clone, Debug)]
@@ -156,7 +159,8 @@ impl Delay {
     /// Adds an observation. Negative and absurd numbers, as a stepped clock makes them, count as 0
     /// and as the longest.
     pub(super) fn observe(&mut self, seconds: f64, times: u64) {
-        let seconds = if seconds.is_finite() { seconds.clamp(0.0, 1e9) } else { 0.0 };
+        // Takes what is no number for 0 too.
+        let seconds = seconds.max(0.0);
         let bounds = DELAY_BUCKETS_SECONDS.map(f64::from);
         let bucket = bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len());
         if let Some(count) = self.buckets.get_mut(bucket) {
@@ -165,10 +169,11 @@ impl Delay {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "clamped to 0 ..= 1e12"
+            reason = "not less than 0, and the largest number stands for all beyond"
         )]
         // Rounded so without a call.
         let milliseconds = (seconds * 1000.0 + 0.5) as u64;
+        let milliseconds = milliseconds.min(LONGEST_MILLISECONDS);
         self.sum_milliseconds =
             self.sum_milliseconds.saturating_add(milliseconds.saturating_mul(times));
     }

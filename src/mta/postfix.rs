@@ -297,7 +297,8 @@ fn hand_out(reading: Reading<'_>, out: &mut (impl Take + ?Sized)) -> LineKind {
 #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
 #[inline(always)]
 fn split(message: &[u8]) -> (&[u8], &[u8]) {
-    let end = scan::find2_near(message, b':', b' ').or_else(|| scan::find2(message, b':', b' '));
+    let end = scan::find_near::<1, _>(message, [b':', b' '])
+        .or_else(|| scan::find(message, [b':', b' ']));
     let end = end.unwrap_or(usize::MAX);
     match message.split_at_checked(end) {
         Some((id, [b':', b' ', text @ ..])) if end < QUEUE_ID_MAX && !is_word(id) => (id, text),

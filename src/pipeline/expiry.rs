@@ -190,18 +190,28 @@ impl Waiting {
     }
 
     /// The recipient is done with; who deferred it last.
+    #[expect(clippy::inline_always, reason = "hardly any of those that ask ever waited")]
+    #[inline(always)]
     pub(super) fn settle(
         &mut self,
         source: SourceId,
         queue_id: &[u8],
+        recipient: Recipient<'_>,
+    ) -> Option<ProviderId> {
+        let message = message(source, queue_id);
+        match self.noted.may_hold(message) {
+            [false, false] => None,
+            may_hold => self.settle_noted(message, may_hold, &recipient),
+        }
+    }
+
+    #[inline(never)]
+    fn settle_noted(
+        &mut self,
+        message: u64,
+        [may_be_young, may_be_old]: [bool; 2],
         recipient: &Recipient<'_>,
     ) -> Option<ProviderId> {
-        let nobody = self.young.is_empty() && self.old.is_empty();
-        if nobody || queue_id.is_empty() {
-            return None;
-        }
-        let message = message(source, queue_id);
-        let [may_be_young, may_be_old] = self.noted.may_hold(message);
         for (messages, may_hold) in [(&mut self.young, may_be_young), (&mut self.old, may_be_old)] {
             if !may_hold {
                 continue;
@@ -258,7 +268,7 @@ mod tests {
             assert!(known <= 2 * MESSAGES_MAX);
         }
         let mut settle =
-            |number| waiting.settle(source, &id(number), &Recipient::with_key(b"", 7)).is_some();
+            |number| waiting.settle(source, &id(number), Recipient::with_key(b"", 7)).is_some();
         assert!((4 * MESSAGES_MAX + 1..5 * MESSAGES_MAX).all(&mut settle));
         assert!(settle(0));
         assert!(!settle(0));

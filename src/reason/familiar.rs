@@ -135,11 +135,11 @@ impl Known {
             let (Some(from), Some(to)) = (before.last(), after.first()) else { return false };
             let Some(past) = from.at.checked_sub(here) else { return false };
             let differs = other.get(common..).unwrap_or_default();
-            let end = there + common + scan::find(differs, b' ').unwrap_or(differs.len());
+            let end = there + common + scan::find(differs, [b' ']).unwrap_or(differs.len());
             let begin = there + past + 1;
             // Known texts have no escapes, and what differs may have none either.
             let chunk = text.get(begin..end).unwrap_or_default();
-            if scan::find2(chunk, b'\\', b'&').is_some() {
+            if scan::find(chunk, [b'\\', b'&']).is_some() {
                 return false;
             }
             let at_a_look = mask_of(words, refusal.code, chunk);

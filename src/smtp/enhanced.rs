@@ -60,24 +60,34 @@ impl EnhancedStatusCode {
     #[inline(always)]
     pub fn parse(text: &[u8]) -> Option<(Self, usize)> {
         match text.first_chunk::<6>() {
-            Some(near @ [_, b'.', ..]) => {
-                Self::parse_short(*near).or_else(|| Self::parse_long(text))
-            }
-            Some(_) => None,
+            Some(near) => match Self::parse_short(*near) {
+                None if near[1] == b'.' => Self::parse_long(text),
+                short => short,
+            },
             None => Self::parse_long(text),
         }
     }
 
-    /// Nearly all have one digit each, and a space behind.
-    #[expect(clippy::inline_always, reason = "every reply comes here")]
-    #[inline(always)]
+    /// Nearly all have one digit each, and a space or a comma behind.
+    #[inline]
     fn parse_short(near: [u8; 6]) -> Option<(Self, usize)> {
-        let [class @ (b'2' | b'4' | b'5'), b'.', subject, b'.', detail, b' ' | b','] = near else {
+        /// Made 0 by what must stand there, and a number by a digit. The last two bits that may
+        /// differ tell a comma from a space, and other bytes that end a number as well.
+        const LIKE: u64 = u64::from_le_bytes(*b"0.0.0 \0\0");
+        const FIXED: u64 = u64::from_le_bytes([0xf8, 0xff, 0xf0, 0xff, 0xf0, 0xf3, 0, 0]);
+        /// Carries into the upper half of a byte where the lower one is no digit.
+        const BEYOND: u64 = u64::from_le_bytes([0, 0, 6, 0, 6, 0, 0, 0]);
+        const CARRY: u64 = u64::from_le_bytes([0, 0, 0x10, 0, 0x10, 0, 0, 0]);
+        let mut parts = [0; 8];
+        for (part, byte) in parts.iter_mut().zip(near) {
+            *part = byte;
+        }
+        let parts = u64::from_le_bytes(parts) ^ LIKE;
+        if parts & FIXED | (parts + BEYOND) & CARRY != 0 {
             return None;
-        };
-        let (class, subject, detail) =
-            (class - b'0', subject.wrapping_sub(b'0'), detail.wrapping_sub(b'0'));
-        if subject.max(detail) > 9 {
+        }
+        let [class, _, subject, _, detail, ..] = parts.to_le_bytes();
+        if !matches!(class, 2 | 4 | 5) {
             return None;
         }
         let number = u32::from(class) << (2 * PART_BITS)
@@ -122,5 +132,32 @@ impl fmt::Display for EnhancedStatusCode {
 impl fmt::Debug for EnhancedStatusCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn short_codes_are_read_as_any(
+            code in "[2-5/:][.1][0-9/:\u{1}][.0][0-9/:\u{1}][ ,.$0x\u{1}\u{80}]{0,2}",
+        ) {
+            let text = code.as_bytes();
+            prop_assert_eq!(EnhancedStatusCode::parse(text), EnhancedStatusCode::parse_long(text));
+            for byte in 0..=u8::MAX {
+                for place in 0..6 {
+                    let mut text = *b"5.7.1 x";
+                    text[place] = byte;
+                    prop_assert_eq!(
+                        EnhancedStatusCode::parse(&text),
+                        EnhancedStatusCode::parse_long(&text)
+                    );
+                }
+            }
+        }
     }
 }

@@ -33,21 +33,19 @@ impl<'a> Reply<'a> {
             Some((first, after)) if ReplyCode::parse(first) == Some(code) => after,
             _ => text,
         };
-        Self::with_rest(code, after, text)
+        Self { code, enhanced: Self::enhanced_behind(code, after), text }
     }
 
-    /// The reply with a code that is known, of which `after` is what follows the code.
+    /// The enhanced code at the start of what follows the code, if it is of the same class.
     #[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
     #[inline(always)]
-    pub(crate) fn with_rest(code: ReplyCode, after: &'a [u8], text: &'a [u8]) -> Self {
+    pub(crate) fn enhanced_behind(code: ReplyCode, after: &[u8]) -> Option<EnhancedStatusCode> {
         let after = match after {
             // Nearly always.
             [b' ' | b'-', b'!'..=b'~', ..] => after.get(1..).unwrap_or_default(),
             _ => after.strip_prefix(b"-").unwrap_or(after).trim_ascii_start(),
         };
-        let enhanced = EnhancedStatusCode::parse(after)
-            .map(|(enhanced, _)| enhanced)
-            .filter(|enhanced| u16::from(enhanced.class()) == code.get() / 100);
-        Self { code, enhanced, text }
+        let (enhanced, _) = EnhancedStatusCode::parse(after)?;
+        (u16::from(enhanced.class()) == code.get() / 100).then_some(enhanced)
     }
 }

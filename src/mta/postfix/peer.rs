@@ -9,17 +9,27 @@ const LENGTH_MAX: usize = 512;
 /// The host at the start of `text`, and what follows it.
 #[inline]
 pub(super) fn parse(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
-    name_and_address(text).map(|(relay, rest)| (relay, without_port(rest)))
+    let (relay, rest) = usual(text).or_else(|| name_and_address(text))?;
+    Some((relay, without_port(rest)))
 }
 
 /// The host at the start of `text`, and what follows it, its port with it.
-#[inline]
-pub(super) fn name_and_address(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
+fn name_and_address(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
     let near = text.get(..LENGTH_MAX).unwrap_or(text);
-    let (host, address) = near.split_at_checked(scan::find2(near, b'[', b' ')?)?;
+    let (host, address) = near.split_at_checked(scan::find(near, [b'[', b' '])?)?;
     let address = address.strip_prefix(b"[")?;
-    let ip = address.get(..scan::find(address, b']')?)?;
+    let ip = address.get(..scan::find(address, [b']'])?)?;
     Some((Relay { host, ip }, text.get(host.len() + ip.len() + 2..)?))
+}
+
+/// What [`name_and_address`] finds, where a look at each is enough: nearly always.
+#[expect(clippy::inline_always, reason = "nearly all of the time goes into such records")]
+#[inline(always)]
+pub(super) fn usual(text: &[u8]) -> Option<(Relay<'_>, &[u8])> {
+    let (host, address) = text.split_at_checked(scan::find_near::<4, _>(text, [b'[', b' '])?)?;
+    let address = address.strip_prefix(b"[")?;
+    let (ip, rest) = address.split_at_checked(scan::find_near::<2, _>(address, [b']'])?)?;
+    Some((Relay { host, ip }, rest.get(1..)?))
 }
 
 /// What follows `:25`, if that stands here.
@@ -34,9 +44,10 @@ fn without_port(text: &[u8]) -> &[u8] {
 #[inline]
 pub(super) fn is_local(relay: &Relay<'_>) -> bool {
     match relay.ip {
-        [b'1', b'2', b'7', b'.', ..] | b"::1" => true,
+        [b'1', b'2', b'7', b'.', ..] => true,
+        [b':', ..] => relay.ip == b"::1" || relay.ip.starts_with(b"::ffff:127."),
         // Only a path has a slash.
-        ip => ip.starts_with(b"::ffff:127.") || scan::has(ip, b'/'),
+        ip => scan::has(ip, b'/'),
     }
 }
 

@@ -32,29 +32,30 @@ impl Decided<'_> {
 #[expect(clippy::inline_always, reason = "nearly every delivery comes here")]
 #[inline(always)]
 pub(super) fn parse<'a>(text: &'a [u8], decided: &Decided<'_>) -> Option<Reply<'a>> {
-    let code = ReplyCode::parse(text)?;
-    let reply = match text.get(3..).unwrap_or_default() {
-        [b'-', ..] => of_lines(code, text, decided),
-        after @ ([] | [b' ', ..]) => Reply::with_rest(code, after, text),
+    let first = ReplyCode::parse(text)?;
+    let (code, enhanced) = match text.get(3..).unwrap_or_default() {
+        [b'-', ..] => of_lines(first, text, decided),
+        after @ ([] | [b' ', ..]) => (first, Reply::enhanced_behind(first, after)),
         _ => return None,
     };
-    if reply.enhanced.is_some() {
-        return Some(reply);
-    }
     // Without a status in the reply Postfix makes one up: 5.0.0.
     let real = |dsn: &EnhancedStatusCode| (dsn.subject(), dsn.detail()) != (0, 0);
-    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class()) == reply.code.get() / 100;
-    Some(Reply { enhanced: decided.status().filter(|dsn| fits(dsn) && real(dsn)), ..reply })
+    let fits = |dsn: &EnhancedStatusCode| u16::from(dsn.class()) == code.get() / 100;
+    let enhanced = enhanced.or_else(|| decided.status().filter(|dsn| fits(dsn) && real(dsn)));
+    Some(Reply { code, enhanced, text })
 }
 
-/// A reply of several lines, whose first one has that code.
+/// The codes of a reply of several lines, whose first one has that code.
 #[inline(never)]
-fn of_lines<'a>(first: ReplyCode, text: &'a [u8], decided: &Decided<'_>) -> Reply<'a> {
+fn of_lines(
+    first: ReplyCode,
+    text: &[u8],
+    decided: &Decided<'_>,
+) -> (ReplyCode, Option<EnhancedStatusCode>) {
     let last = last_line(text, decided);
     let code = code(last).unwrap_or(first);
-    let reply = Reply::with_code(code, text);
-    let enhanced = reply.enhanced.or_else(|| Reply::with_code(code, last).enhanced);
-    Reply { enhanced, ..reply }
+    let enhanced = Reply::with_code(code, text).enhanced;
+    (code, enhanced.or_else(|| Reply::with_code(code, last).enhanced))
 }
 
 /// The code at the start of `text`, where nothing but the text of a reply may follow it.
@@ -100,7 +101,7 @@ fn line_of_another_code(
 ) -> Option<&[u8]> {
     let mut rest = text.get(at..)?;
     loop {
-        rest = rest.get(scan::find(rest, b' ')? + 1..)?;
+        rest = rest.get(scan::find(rest, [b' '])? + 1..)?;
         if !rest.starts_with(&prefix) && starts_line(rest, class) {
             return Some(rest);
         }

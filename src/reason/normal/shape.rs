@@ -370,7 +370,7 @@ pub(super) fn is_host(chunk: &[u8]) -> bool {
 
 /// Whether qmail wrote it, which puts underscores for spaces.
 fn is_underscored(text: &[u8]) -> bool {
-    scan::find(text, b' ').is_none() && scan::has(text, b'_')
+    scan::find(text, [b' ']).is_none() && scan::has(text, b'_')
 }
 
 /// Undoes what an MTA did to the bytes: `\n`, octal escapes, HTML entities, qmail's underscores.
