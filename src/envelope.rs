@@ -402,7 +402,7 @@ mod tests {
 
     static SKIM: Skim = Skim {
         messages: &[*b"connect "],
-        text: Some(*b"to be sk"),
+        texts: &[*b"to be sk"],
         counted: Bytes::of(b"tf"),
         unless: Some((b'f', b'r')),
     };

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use crate::attempt::Outcome;
 use crate::provider::{ProviderId, Providers};
 use crate::reason::Reason;
-use crate::smtp::{CodeClass, EnhancedStatusCode, ReplyCode};
+use crate::smtp::{CodeClass, EnhancedStatusCode, Reply, ReplyCode};
 
 pub use cell::{Cell, Series};
 pub use row::{DELAY_BUCKETS_SECONDS, Delay, Row};
@@ -162,6 +162,35 @@ impl Ledger {
         }
         if let Some(value) = row.live(cell) {
             *value += times;
+        }
+    }
+
+    /// Adds a server's reply, by its codes.
+    pub fn add_reply(&mut self, provider: ProviderId, reply: &Reply<'_>, times: u64) {
+        self.add(provider, Cell::reply(Some(reply.code)), times);
+        if let Some(enhanced) = reply.enhanced {
+            self.add_enhanced(provider, enhanced, times);
+        }
+    }
+
+    /// Adds a delivery that was accepted with this reply, and its delay from arrival to acceptance.
+    #[inline]
+    pub fn add_accepted(
+        &mut self,
+        provider: ProviderId,
+        reply: &Reply<'_>,
+        delay_seconds: Option<f64>,
+        times: u64,
+    ) {
+        // Nearly always all of the series exist.
+        let row = self.rows.get_mut(provider.index());
+        let known = row.is_some_and(|row| row.add_accepted(reply, delay_seconds, times));
+        if !known {
+            self.add_reply(provider, reply, times);
+            self.add(provider, Cell::delivery(Outcome::Delivered), times);
+            if let Some(seconds) = delay_seconds {
+                self.add_delay(provider, seconds, times);
+            }
         }
     }
 

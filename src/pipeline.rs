@@ -18,7 +18,6 @@ use crate::mta::{self, Dialect, Dialects, LineKind, Reading, Take};
 use crate::provider::{ProviderId, Providers, Recent};
 use crate::reason::{Classifier, Reason, Refusal, Verdict};
 use crate::scan;
-use crate::smtp::Reply;
 use expiry::Waiting;
 use unreadable::Unreadable;
 
@@ -147,6 +146,12 @@ impl Pipeline {
     /// The rules in force, to ask them about a refusal that no log line brought.
     pub fn classifier_mut(&mut self) -> &mut Classifier {
         &mut self.classifier
+    }
+
+    /// Who stands behind a relay host and a recipient's domain.
+    #[inline]
+    fn provider(&mut self, relay_host: &[u8], recipient_domain: &[u8]) -> ProviderId {
+        self.recent.lookup(&self.providers, relay_host, recipient_domain)
     }
 
     /// Counts the lines of `chunk`, which ends with a line end; a last line without one is taken as
@@ -298,15 +303,7 @@ impl Pipeline {
         record: &'p Record<'p>,
         observer: &'p mut O,
     ) -> Counter<'p, O> {
-        let tally = Tally {
-            providers: &self.providers,
-            recent: &mut self.recent,
-            classifier: &mut self.classifier,
-            waiting: &mut self.waiting,
-            ledger,
-            source,
-            times: record.repeat.max(1),
-        };
+        let tally = Tally { pipeline: self, ledger, source, times: record.repeat.max(1) };
         Counter { tally, record, observer }
     }
 }
@@ -349,10 +346,7 @@ impl<F: FnMut(&Classifier, Option<&str>, Option<Verdict>, u32)> Notice for F {}
 
 /// Turns readings into counts.
 struct Tally<'t> {
-    providers: &'t Providers,
-    recent: &'t mut Recent,
-    classifier: &'t mut Classifier,
-    waiting: &'t mut Waiting,
+    pipeline: &'t mut Pipeline,
     ledger: &'t mut Ledger,
     source: SourceId,
     times: u32,
@@ -371,29 +365,34 @@ impl Tally<'_> {
             Reading::InboundReject(reject) => self.inbound_reject(reject, notice),
             Reading::Expiry(expiry) => self.expiry(expiry, notice),
             Reading::Suspended(suspended) => self.suspended(suspended, notice),
-            Reading::Local(_) => notice(self.classifier, None, None, self.times),
+            Reading::Local(_) => notice(&self.pipeline.classifier, None, None, self.times),
         }
     }
 
     #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
     #[inline(always)]
     fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut impl Notice) {
-        let provider =
-            self.recent.lookup(self.providers, attempt.relay.host, attempt.recipient.domain);
+        let provider = self.pipeline.provider(attempt.relay.host, attempt.recipient.domain);
         let verdict = match &attempt.answer {
             // Nearly always. Here nothing is handed on by reference, so that it stays in registers.
             Answer::Reply(reply)
                 if attempt.outcome == Outcome::Delivered && !attempt.answer_counted =>
             {
-                self.reply(provider, reply);
-                self.delivered(provider, attempt);
+                let times = u64::from(self.times);
+                self.ledger.add_accepted(provider, reply, attempt.delay_seconds, times);
+                self.settle(attempt);
                 None
             }
             Answer::Reply(_) | Answer::NoReply { .. } => {
                 self.not_simply_accepted(provider, &{ *attempt })
             }
         };
-        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+        notice(
+            &self.pipeline.classifier,
+            Some(self.pipeline.providers.name(provider)),
+            verdict,
+            self.times,
+        );
     }
 
     #[inline(never)]
@@ -409,7 +408,7 @@ impl Tally<'_> {
         // nobody knows who had it.
         let counted = attempt.answer_counted
             && (attempt.relay == Relay::default()
-                || self.providers.lookup(attempt.relay.host, b"") == provider);
+                || self.pipeline.providers.lookup(attempt.relay.host, b"") == provider);
         let verdict = if counted {
             self.judge(provider, answer, phase, outcome)
         } else {
@@ -417,52 +416,48 @@ impl Tally<'_> {
         };
         match outcome {
             Outcome::Delivered => {
-                self.delivered(provider, attempt);
-                return verdict;
+                if let Some(seconds) = attempt.delay_seconds {
+                    self.ledger.add_delay(provider, seconds, times);
+                }
+                self.settle(attempt);
             }
             Outcome::Deferred => {
-                self.waiting.wait(self.source, attempt.queue_id, attempt.recipient.key(), provider);
+                self.pipeline.waiting.wait(
+                    self.source,
+                    attempt.queue_id,
+                    attempt.recipient.key(),
+                    provider,
+                );
             }
             Outcome::Bounced | Outcome::Expired => {
                 if let Some(verdict) = verdict {
                     let kind = verdict.reason.bounce_kind();
                     self.ledger.add(provider, Cell::bounce(kind), times);
                 }
-                self.waiting.settle(self.source, attempt.queue_id, attempt.recipient);
+                self.settle(attempt);
             }
         }
         self.ledger.add(provider, Cell::delivery(outcome), times);
         verdict
     }
 
-    /// Counts that a recipient has the message.
+    /// Nobody waits for the recipient any more.
     #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
     #[inline(always)]
-    fn delivered(&mut self, provider: ProviderId, attempt: &DeliveryAttempt<'_>) {
-        let times = u64::from(self.times);
-        self.ledger.add(provider, Cell::delivery(Outcome::Delivered), times);
-        if let Some(seconds) = attempt.delay_seconds {
-            self.ledger.add_delay(provider, seconds, times);
-        }
-        self.waiting.settle(self.source, attempt.queue_id, attempt.recipient);
-    }
-
-    /// Counts a reply by its codes.
-    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
-    #[inline(always)]
-    fn reply(&mut self, provider: ProviderId, reply: &Reply<'_>) {
-        let times = u64::from(self.times);
-        self.ledger.add(provider, Cell::reply(Some(reply.code)), times);
-        if let Some(enhanced) = reply.enhanced {
-            self.ledger.add_enhanced(provider, enhanced, times);
-        }
+    fn settle(&mut self, attempt: &DeliveryAttempt<'_>) {
+        self.pipeline.waiting.settle(self.source, attempt.queue_id, attempt.recipient);
     }
 
     #[inline(never)]
     fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut impl Notice) {
-        let provider = self.recent.lookup(self.providers, reply.relay.host, reply.recipient_domain);
+        let provider = self.pipeline.provider(reply.relay.host, reply.recipient_domain);
         let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
-        notice(self.classifier, Some(self.providers.name(provider)), verdict, self.times);
+        notice(
+            &self.pipeline.classifier,
+            Some(self.pipeline.providers.name(provider)),
+            verdict,
+            self.times,
+        );
     }
 
     /// Counts what a remote answered, and what it means if it is no acceptance.
@@ -475,7 +470,7 @@ impl Tally<'_> {
     ) -> Option<Verdict> {
         let times = u64::from(self.times);
         match answer {
-            Answer::Reply(reply) => self.reply(provider, reply),
+            Answer::Reply(reply) => self.ledger.add_reply(provider, reply, times),
             Answer::NoReply { cause, .. } => {
                 self.ledger.add(provider, Cell::reply(None), times);
                 if cause.is_connection_failure() {
@@ -508,7 +503,7 @@ impl Tally<'_> {
         if outcome == Outcome::Delivered {
             return None;
         }
-        Some(self.classifier.classify(&Refusal {
+        Some(self.pipeline.classifier.classify(&Refusal {
             provider,
             inbound: false,
             code: answer.reply().map(|reply| reply.code),
@@ -522,7 +517,7 @@ impl Tally<'_> {
     #[inline(never)]
     fn inbound_reject(&mut self, reject: &InboundReject<'_>, notice: &mut impl Notice) {
         let code = reject.reply.map(|reply| reply.code);
-        let verdict = self.classifier.classify(&Refusal {
+        let verdict = self.pipeline.classifier.classify(&Refusal {
             provider: ProviderId::OTHER,
             inbound: true,
             code,
@@ -533,37 +528,48 @@ impl Tally<'_> {
         });
         let inbound = Inbound { class: reject.class, code, reason: verdict.reason };
         self.ledger.add_inbound(inbound, u64::from(self.times));
-        notice(self.classifier, None, Some(verdict), self.times);
+        notice(&self.pipeline.classifier, None, Some(verdict), self.times);
     }
 
     /// Settles everyone who still waits under the queue id, or the one whom the line names.
     fn expiry(&mut self, expiry: &Expiry<'_>, notice: &mut impl Notice) {
         let verdict = Some(Verdict { reason: Reason::Expired, list: None, rule: None });
-        let mut give_up = |ledger: &mut Ledger, classifier: &Classifier, provider: ProviderId| {
+        let mut give_up = |ledger: &mut Ledger, pipeline: &Pipeline, provider: ProviderId| {
             ledger.add(provider, Cell::delivery(Outcome::Expired), 1);
             ledger.add(provider, Cell::refusal(Reason::Expired), 1);
             ledger.add(provider, Cell::bounce(Reason::Expired.bounce_kind()), 1);
-            notice(classifier, Some(self.providers.name(provider)), verdict, 1);
+            notice(&pipeline.classifier, Some(pipeline.providers.name(provider)), verdict, 1);
         };
         if let Some(recipient) = expiry.recipient {
-            let known = self.waiting.settle(self.source, expiry.queue_id, recipient);
-            let provider = known.unwrap_or_else(|| self.providers.lookup(b"", recipient.domain));
-            give_up(self.ledger, self.classifier, provider);
+            let known = self.pipeline.waiting.settle(self.source, expiry.queue_id, recipient);
+            let provider =
+                known.unwrap_or_else(|| self.pipeline.providers.lookup(b"", recipient.domain));
+            give_up(self.ledger, self.pipeline, provider);
             return;
         }
-        let waiting = self.waiting.settle_all(self.source, expiry.queue_id);
+        let waiting = self.pipeline.waiting.settle_all(self.source, expiry.queue_id);
         if waiting.is_empty() {
             // Nothing is known of the message: its deferrals were before the first line read.
-            give_up(self.ledger, self.classifier, ProviderId::OTHER);
+            give_up(self.ledger, self.pipeline, ProviderId::OTHER);
         }
         for provider in waiting {
-            give_up(self.ledger, self.classifier, provider);
+            give_up(self.ledger, self.pipeline, provider);
         }
     }
 
     fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut impl Notice) {
-        let provider = self.recent.lookup(self.providers, b"", suspended.recipient.domain);
-        self.waiting.keep(self.source, suspended.queue_id, suspended.recipient.key(), provider);
-        notice(self.classifier, Some(self.providers.name(provider)), None, self.times);
+        let provider = self.pipeline.provider(b"", suspended.recipient.domain);
+        self.pipeline.waiting.keep(
+            self.source,
+            suspended.queue_id,
+            suspended.recipient.key(),
+            provider,
+        );
+        notice(
+            &self.pipeline.classifier,
+            Some(self.pipeline.providers.name(provider)),
+            None,
+            self.times,
+        );
     }
 }

@@ -165,11 +165,11 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
 #[expect(clippy::inline_always, reason = "every line comes from here")]
 #[inline(always)]
 pub(crate) fn split_line(text: &[u8], known: usize) -> (&[u8], &[u8]) {
-    let (pairs, last) = text.get(known..).unwrap_or_default().as_chunks::<{ 2 * LANE }>();
-    for (number, pair) in pairs.iter().enumerate() {
-        if let Some(at) = find_near::<2, _>(pair, [b'\n'])
+    let (blocks, last) = text.get(known..).unwrap_or_default().as_chunks::<{ 4 * LANE }>();
+    for (number, block) in blocks.iter().enumerate() {
+        if let Some(at) = find_near::<4, _>(block, [b'\n'])
             && let Some((line, [_, rest @ ..])) =
-                text.split_at_checked(known + number * pair.len() + at)
+                text.split_at_checked(known + number * block.len() + at)
         {
             return (line, rest);
         }

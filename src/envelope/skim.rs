@@ -9,7 +9,7 @@ pub struct Skim {
     /// What messages without a queue id begin with if they are never counted.
     pub messages: &'static [[u8; 8]],
     /// What texts begin with if they are never counted, though their first byte is in `counted`.
-    pub text: Option<[u8; 8]>,
+    pub texts: &'static [[u8; 8]],
     /// The first bytes of texts that may be counted.
     pub counted: Bytes,
     /// Texts that begin with the first of these bytes are never counted if they do not end with
@@ -56,13 +56,19 @@ impl Skim {
         }
         let at = scan::find_near::<1, _>(message, [b':', b'\n'])?;
         let colon = message.get(at..)?;
-        let [mark @ .., first] = colon.first_chunk::<3>()?;
-        let text = colon.get(mark.len()..).filter(|_| mark == b": ")?;
-        if !self.counted.has(*first) || self.text.is_some_and(|begins| text.starts_with(&begins)) {
+        let [one, two, first] = *colon.first_chunk()?;
+        if u16::from_le_bytes([one, two]) != u16::from_le_bytes(*b": ") {
+            return None;
+        }
+        let text = colon.get(2..)?;
+        let begins = |begins| self.texts.contains(begins);
+        if !self.counted.has(first) || text.first_chunk().is_some_and(begins) {
             return Some(scan::after_line(text));
         }
-        let (_, ends) = self.unless.filter(|(begins, _)| first == begins)?;
-        let (line, after) = scan::split_line(text, 0);
+        let (_, ends) = self.unless.filter(|(begins, _)| first == *begins)?;
+        let after = scan::after_line(text);
+        let line = text.get(..text.len() - after.len())?;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.last().is_some_and(|last| ![ends, b'\r'].contains(last)).then_some(after)
     }
 }

@@ -3,11 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::cell::Cell;
-use crate::smtp::EnhancedStatusCode;
+use crate::attempt::Outcome;
+use crate::smtp::{EnhancedStatusCode, Reply};
 
 /// The upper bounds of `mta_delivery_delay_seconds`.
 pub const DELAY_BUCKETS_SECONDS: [u32; 11] =
     [1, 5, 15, 60, 300, 900, 3600, 14400, 43200, 86400, 259_200];
+
+/// The same to compare with.
+const BOUNDS: [f64; DELAY_BUCKETS_SECONDS.len()] = {
+    let mut bounds = [0.0; DELAY_BUCKETS_SECONDS.len()];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = DELAY_BUCKETS_SECONDS[at] as f64;
+        at += 1;
+    }
+    bounds
+};
 
 /// The longest delay that is taken for one, in the sum: more than thirty years.
 const LONGEST_MILLISECONDS: u64 = 1_000_000_000_000;
@@ -93,6 +105,36 @@ impl Row {
         cells.values.get_mut(cell.index())
     }
 
+    /// Adds an accepted delivery, if all of its series exist; whether they do.
+    #[inline]
+    pub(super) fn add_accepted(
+        &mut self,
+        reply: &Reply<'_>,
+        delay_seconds: Option<f64>,
+        times: u64,
+    ) -> bool {
+        let (Some(cells), Some(delay)) = (&mut self.cells, &mut self.delay) else { return false };
+        let (code, delivered) =
+            (Cell::reply(Some(reply.code)).index(), Cell::delivery(Outcome::Delivered).index());
+        let live = |cell: usize| cells.live.get(cell) == Some(&true);
+        if !live(code) || !live(delivered) {
+            return false;
+        }
+        if let Some(enhanced) = reply.enhanced {
+            let Some(value) = self.enhanced.get_mut(&Some(enhanced)) else { return false };
+            *value += times;
+        }
+        for cell in [code, delivered] {
+            if let Some(value) = cells.values.get_mut(cell) {
+                *value += times;
+            }
+        }
+        if let Some(seconds) = delay_seconds {
+            delay.observe(seconds, times);
+        }
+        true
+    }
+
     /// The value of a counter, 0 if its series does not exist.
     pub fn value(&self, cell: Cell) -> u64 {
         self.cells.as_ref().and_then(|cells| cells.values.get(cell.index())).copied().unwrap_or(0)
@@ -158,11 +200,11 @@ impl Delay {
 
     /// Adds an observation. Negative and absurd numbers, as a stepped clock makes them, count as 0
     /// and as the longest.
+    #[inline]
     pub(super) fn observe(&mut self, seconds: f64, times: u64) {
         // Takes what is no number for 0 too.
         let seconds = seconds.max(0.0);
-        let bounds = DELAY_BUCKETS_SECONDS.map(f64::from);
-        let bucket = bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len());
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += times;
         }

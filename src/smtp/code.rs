@@ -37,7 +37,9 @@ impl ReplyCode {
     /// ```
     #[inline]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let [a, b, c] = text.first_chunk::<3>()?.map(|byte| byte.wrapping_sub(b'0'));
+        let [a, b, c] = *text.first_chunk()?;
+        let digit = |byte: u8| byte.wrapping_sub(b'0');
+        let (a, b, c) = (digit(a), digit(b), digit(c));
         if !matches!(a, 2..=5) || b.max(c) > 9 {
             return None;
         }

@@ -69,7 +69,8 @@ impl EnhancedStatusCode {
     }
 
     /// Nearly all have one digit each, and a space or a comma behind.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "every reply comes here")]
+    #[inline(always)]
     fn parse_short(near: [u8; 6]) -> Option<(Self, usize)> {
         /// Made 0 by what must stand there, and a number by a digit. The last two bits that may
         /// differ tell a comma from a space, and other bytes that end a number as well.
@@ -79,8 +80,8 @@ impl EnhancedStatusCode {
         const BEYOND: u64 = u64::from_le_bytes([0, 0, 6, 0, 6, 0, 0, 0]);
         const CARRY: u64 = u64::from_le_bytes([0, 0, 0x10, 0, 0x10, 0, 0, 0]);
         let mut parts = [0; 8];
-        for (part, byte) in parts.iter_mut().zip(near) {
-            *part = byte;
+        if let Some(whole) = parts.first_chunk_mut() {
+            *whole = near;
         }
         let parts = u64::from_le_bytes(parts) ^ LIKE;
         if parts & FIXED | (parts + BEYOND) & CARRY != 0 {

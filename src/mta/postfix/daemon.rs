@@ -86,19 +86,19 @@ impl Daemon {
     pub(in crate::mta) fn skim(self) -> Option<&'static Skim> {
         static SERVER: Skim = Skim {
             messages: &[*b"connect ", *b"disconne"],
-            text: None,
+            texts: &[],
             counted: Bytes::of(b"rmpw"),
             unless: None,
         };
         static CLEANUP: Skim = Skim {
             messages: &[],
-            text: Some(*b"message-"),
+            texts: &[*b"message-"],
             counted: Bytes::of(b"rmpwtf"),
             unless: None,
         };
         static QUEUE: Skim = Skim {
             messages: &[],
-            text: None,
+            texts: &[],
             counted: Bytes::of(b"tf"),
             // `from=<...>, status=expired, returned to sender`
             unless: Some((b'f', b'r')),

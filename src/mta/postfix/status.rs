@@ -235,7 +235,8 @@ fn usual_field(text: &[u8], least: usize) -> Option<(&[u8], &[u8])> {
 }
 
 /// A number of seconds, `0.05` or `432000`.
-#[inline]
+#[expect(clippy::inline_always, reason = "nearly all of the time goes into such records")]
+#[inline(always)]
 fn seconds(text: &[u8]) -> Option<f64> {
     match *text {
         [a, b'.', b, c] => three_digits([a, b, c]).map(|number| number / 100.0),
@@ -248,7 +249,9 @@ fn seconds(text: &[u8]) -> Option<f64> {
 /// The number that three digits are.
 #[inline]
 fn three_digits(text: [u8; 3]) -> Option<f64> {
-    let [a, b, c] = text.map(|byte| byte.wrapping_sub(b'0'));
+    let [a, b, c] = text;
+    let digit = |byte: u8| byte.wrapping_sub(b'0');
+    let (a, b, c) = (digit(a), digit(b), digit(c));
     (a.max(b).max(c) <= 9).then(|| f64::from(u16::from(a) * 100 + u16::from(b) * 10 + u16::from(c)))
 }
 
