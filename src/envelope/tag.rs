@@ -61,7 +61,7 @@ impl Programs {
     #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
         let near = text.first_chunk()?;
-        self.known.iter().find(|tag| tag.words.begin_short(near))
+        self.known.iter().find(|tag| tag.words.begin(near))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.

@@ -34,23 +34,11 @@ impl Words {
     /// Whether a text whose first bytes are `near` begins so.
     #[inline]
     pub(super) fn begin(&self, near: &[u8; BYTES]) -> bool {
-        let [one, other] = self.right(near);
-        whole(one & other)
-    }
-
-    /// The same at a lower price for texts that mostly have one vector or do not begin so.
-    #[inline]
-    pub(super) fn begin_short(&self, near: &[u8; BYTES]) -> bool {
-        let [one, other] = self.right(near);
-        whole(one) && (!self.long || whole(other))
-    }
-
-    /// All ones in the bytes that are right.
-    #[inline]
-    fn right(&self, near: &[u8; BYTES]) -> [u8x16; 2] {
         let ([one, other], [first, second]) = (lanes(near), self.bytes);
         let [compared, more] = self.compared;
-        [(one & compared).simd_eq(first), (other & more).simd_eq(second)]
+        // Most have no more than one vector, or do not begin so.
+        whole((one & compared).simd_eq(first))
+            && (!self.long || whole((other & more).simd_eq(second)))
     }
 }
 

@@ -11,6 +11,7 @@ pub const DELAY_BUCKETS_SECONDS: [u32; 11] =
     [1, 5, 15, 60, 300, 900, 3600, 14400, 43200, 86400, 259_200];
 
 /// The same to compare with.
+#[expect(clippy::indexing_slicing, reason = "it could only fail to compile")]
 const BOUNDS: [f64; DELAY_BUCKETS_SECONDS.len()] = {
     let mut bounds = [0.0; DELAY_BUCKETS_SECONDS.len()];
     let mut at = 0;

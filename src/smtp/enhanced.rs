@@ -69,7 +69,6 @@ impl EnhancedStatusCode {
     }
 
     /// Nearly all have one digit each, and a space or a comma behind.
-    #[expect(clippy::inline_always, reason = "every reply comes here")]
     #[inline(always)]
     fn parse_short(near: [u8; 6]) -> Option<(Self, usize)> {
         /// Made 0 by what must stand there, and a number by a digit. The last two bits that may
