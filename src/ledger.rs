@@ -445,6 +445,36 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_accepted_delivery_is_a_reply_a_delivery_and_a_delay(
+            events in prop::collection::vec(
+                (0..3u16, 220..260u16, prop::option::of(0..3u16), prop::option::of(0.0..9.0f64)),
+                0..60,
+            ),
+            room in 0..60usize,
+        ) {
+            let providers = table(&["one", "two", "three"]);
+            let start = Ledger::new(&providers, 0).series();
+            let mut whole = Ledger::new(&providers, start + room);
+            let mut parts = whole.clone();
+            for (provider, number, detail, delay) in events {
+                let provider = ProviderId(provider);
+                let reply = Reply {
+                    code: ReplyCode::new(number).unwrap(),
+                    enhanced: detail.and_then(|detail| EnhancedStatusCode::new(2, 0, detail)),
+                    text: b"",
+                };
+                whole.add_accepted(provider, &reply, delay, 1);
+                parts.add_reply(provider, &reply, 1);
+                parts.add(provider, Cell::delivery(Outcome::Delivered), 1);
+                if let Some(seconds) = delay {
+                    parts.add_delay(provider, seconds, 1);
+                }
+            }
+            let rows = |ledger: &Ledger| format!("{:?} {}", ledger.rows(), ledger.folded());
+            prop_assert_eq!(rows(&whole), rows(&parts));
+        }
+
         /// Whatever remote servers say, series stay bounded and no event is lost.
         #[test]
         fn series_are_bounded_and_nothing_is_lost(
