@@ -45,7 +45,7 @@ use crate::smtp::ReplyCode;
 use reason::Reason;
 use recent::{Event, Recent};
 use reply::Decided;
-use status::Status;
+use status::{Status, Word};
 
 pub(super) use daemon::Daemon;
 
@@ -162,52 +162,33 @@ impl Postfix {
         out: &mut (impl Take + ?Sized),
     ) -> LineKind {
         let before = self.recent.take(pid);
-        let status = match Status::parse(fields) {
-            Ok(status) => status,
-            Err(why) => return LineKind::Unreadable(why),
+        let Some(status) = Status::usual(fields) else {
+            return match Status::any(fields) {
+                Ok(status) => deliver(daemon, queue_id, &status, before, out),
+                Err(why) => LineKind::Unreadable(why),
+            };
         };
-        let text = status.text;
-        let kept = NoAttempt { queue_id, recipient: Recipient::parse(status.address) };
-        let Some(outcome) = status.outcome() else { return suspended(kept, out) };
-        let mut relay = status.relay;
-        if daemon == Daemon::Mailbox || peer::is_local(&relay) {
-            return local(kept, out);
+        // Nearly always, and then most of what decides is known.
+        if status.word == Word::Sent
+            && daemon == Daemon::Client
+            && before == Event::None
+            && !peer::is_local(&status.relay)
+            && let Some(reply) = reply::parse(status.text, &status.decided())
+        {
+            let attempt = DeliveryAttempt {
+                queue_id,
+                recipient: Recipient::parse(status.address),
+                relay: status.relay,
+                answer: Answer::Reply(reply),
+                answer_counted: false,
+                outcome: Outcome::Delivered,
+                phase: None,
+                delay_seconds: status.delay_seconds,
+            };
+            out.take(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
+            return LineKind::Delivery;
         }
-        // A daemon without a name may be an agent, whose relay is the name of a service.
-        let unsure = daemon == Daemon::Unnamed && relay.ip.is_empty();
-        if unsure && (outcome == Outcome::Delivered || !relay.host.is_empty()) {
-            return local(kept, out);
-        }
-        let decided = &status.decided();
-        let reason = if outcome == Outcome::Delivered {
-            Reason::accepted(text, decided)
-        } else {
-            match Reason::parse(text, decided) {
-                Some(reason) => reason,
-                None if unsure => return local(kept, out),
-                None => Reason::own(text),
-            }
-        };
-        if relay == Relay::default() {
-            relay = reason.relay;
-            if peer::is_local(&relay) {
-                return local(kept, out);
-            }
-        }
-        let answer_counted =
-            matches!(before, Event::ConnectFailed(_)) && before == Event::connect_failed(text);
-        let attempt = DeliveryAttempt {
-            queue_id,
-            recipient: kept.recipient,
-            relay,
-            answer: reason.answer,
-            answer_counted,
-            outcome,
-            phase: reason.phase,
-            delay_seconds: status.delay_seconds,
-        };
-        out.take(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
-        LineKind::Delivery
+        deliver(daemon, queue_id, &{ status }, before, out)
     }
 
     /// What a host said or failed to say of which no recipient hangs: another host is tried.
@@ -246,6 +227,59 @@ impl Postfix {
         let reply = HostReply { queue_id, recipient_domain: b"", relay, answer, phase };
         hand_out(Reading::HostReply(reply), out)
     }
+}
+
+/// What became of a recipient, by the record of it.
+#[inline(never)]
+fn deliver(
+    daemon: Daemon,
+    queue_id: &[u8],
+    status: &Status<'_>,
+    before: Event,
+    out: &mut (impl Take + ?Sized),
+) -> LineKind {
+    let text = status.text;
+    let kept = NoAttempt { queue_id, recipient: Recipient::parse(status.address) };
+    let Some(outcome) = status.outcome() else { return suspended(kept, out) };
+    let mut relay = status.relay;
+    if daemon == Daemon::Mailbox || peer::is_local(&relay) {
+        return local(kept, out);
+    }
+    // A daemon without a name may be an agent, whose relay is the name of a service.
+    let unsure = daemon == Daemon::Unnamed && relay.ip.is_empty();
+    if unsure && (outcome == Outcome::Delivered || !relay.host.is_empty()) {
+        return local(kept, out);
+    }
+    let decided = &status.decided();
+    let reason = if outcome == Outcome::Delivered {
+        Reason::accepted(text, decided)
+    } else {
+        match Reason::parse(text, decided) {
+            Some(reason) => reason,
+            None if unsure => return local(kept, out),
+            None => Reason::own(text),
+        }
+    };
+    if relay == Relay::default() {
+        relay = reason.relay;
+        if peer::is_local(&relay) {
+            return local(kept, out);
+        }
+    }
+    let answer_counted =
+        matches!(before, Event::ConnectFailed(_)) && before == Event::connect_failed(text);
+    let attempt = DeliveryAttempt {
+        queue_id,
+        recipient: kept.recipient,
+        relay,
+        answer: reason.answer,
+        answer_counted,
+        outcome,
+        phase: reason.phase,
+        delay_seconds: status.delay_seconds,
+    };
+    out.take(Dialect::Postfix, LineKind::Delivery, Reading::Attempt(attempt));
+    LineKind::Delivery
 }
 
 /// A line of a daemon that talks to no other server: the queue manager, or an agent that delivers

@@ -20,8 +20,6 @@ pub(super) struct Reason<'a> {
 
 impl<'a> Reason<'a> {
     /// The server took the message: the words are its reply.
-    #[expect(clippy::inline_always, reason = "its parts stay in registers")]
-    #[inline(always)]
     pub(super) fn accepted(text: &'a [u8], decided: &Decided<'_>) -> Self {
         let answer = reply::parse(text, decided)
             .map_or(Answer::NoReply { cause: NoReply::Protocol, text }, Answer::Reply);

@@ -80,8 +80,6 @@ pub(super) struct Status<'a> {
 
 impl<'a> Status<'a> {
     /// The record whose first address begins at the start of `fields`.
-    #[expect(clippy::inline_always, reason = "its parts stay in registers")]
-    #[inline(always)]
     pub(super) fn parse(fields: &'a [u8]) -> Result<Self, Why> {
         match Self::usual(fields) {
             Some(status) => Ok(status),
@@ -92,7 +90,7 @@ impl<'a> Status<'a> {
     /// A record in which no field stands that most lack, and nothing that has to be looked at twice.
     #[expect(clippy::inline_always, reason = "nearly all of the time goes into such records")]
     #[inline(always)]
-    fn usual(fields: &'a [u8]) -> Option<Self> {
+    pub(super) fn usual(fields: &'a [u8]) -> Option<Self> {
         let (address, rest) = fields.split_at_checked(scan::find(fields, [b'>'])?)?;
         let rest = rest.strip_prefix(b">, relay=").filter(|_| !address.starts_with(b"\""))?;
         let (relay, rest) = peer::usual(rest)?;
@@ -112,7 +110,7 @@ impl<'a> Status<'a> {
 
     /// Any record.
     #[cold]
-    fn any(fields: &'a [u8]) -> Result<Self, Why> {
+    pub(super) fn any(fields: &'a [u8]) -> Result<Self, Why> {
         let cut = fields.len() >= CUT_FROM;
         let early = if cut { Why::Truncated } else { Why::NoStatus };
         let malformed = if cut { Why::Truncated } else { Why::Malformed };
