@@ -13,7 +13,6 @@ mod skim;
 mod tag;
 mod template;
 mod timestamp;
-mod words;
 
 use std::ops::Range;
 
@@ -167,7 +166,7 @@ impl Unwrapper {
         let rest = self.shape.rest(line)?;
         let head = line.len() - rest.len();
         let (host, rest) = self.host.cut(rest, family)?;
-        if family == Family::Tagged && self.lead.after(line).is_none() {
+        if family == Family::Tagged && !self.lead.fits(line) {
             let lead = line.get(..line.len() - rest.len())?;
             self.lead = Lead::of(lead, self.shape.digits(), head..head + host.len());
         }

@@ -17,14 +17,21 @@ impl Lead {
     /// This head, which has digits in these places, and the host with a space behind it. Nothing is
     /// found again if it is too long.
     pub(super) fn of(lead: &[u8], digits: u64, host: Range<usize>) -> Self {
-        Self { template: Template::of(lead, digits), host, length: lead.len() }
+        let template = Template::of(lead, digits).unwrap_or_default();
+        Self { template, host, length: lead.len() }
     }
 
-    /// What follows them, if the text begins so.
+    /// Whether the line begins so.
+    pub(super) fn fits(&self, line: &[u8]) -> bool {
+        self.template.begins(line)
+    }
+
+    /// What follows them, if the text begins so and is long enough to be told at a look.
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
     pub(super) fn after<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        if self.template.begins_long(text) { text.get(self.length..) } else { None }
+        let near = text.as_chunks().0.first_chunk()?;
+        if self.template.begins_near(near) { text.get(self.length..) } else { None }
     }
 
     /// The host in a line that begins so.

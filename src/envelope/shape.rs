@@ -19,8 +19,9 @@ pub(super) struct Shape {
 impl Shape {
     /// That of the head of `line`.
     pub(super) fn of(line: &[u8], head: &Head) -> Self {
+        let bytes = line.get(..head.length).unwrap_or_default();
         Self {
-            template: Template::of(line.get(..head.length).unwrap_or_default(), head.digits),
+            template: Template::of(bytes, head.digits).unwrap_or_default(),
             digits: head.digits,
             stamp: head.stamp.clone(),
             length: head.length,

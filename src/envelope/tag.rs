@@ -2,16 +2,13 @@
 
 use super::Family;
 use super::skim::Skim;
-use super::words::Words;
+use super::template::Template;
 use crate::scan;
 
 /// The longest host name (RFC 1035 §2.3.4) and the longest program name that are taken for one.
 const NAME_MAX: usize = 255;
 /// The longest process id.
 const PID_MAX: usize = 20;
-/// How many bytes are compared at once.
-const LANE: usize = size_of::<u128>();
-
 /// How many programs are remembered: those that write nearly all lines of a mail log.
 const PROGRAMS_REMEMBERED: usize = 8;
 
@@ -25,18 +22,15 @@ pub(super) struct Programs {
 }
 
 /// A program's name with the bracket after it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tag {
-    words: Words,
+    template: Template<2>,
     /// How long the name is.
     length: usize,
     skim: Option<&'static Skim>,
 }
 
 impl Tag {
-    /// Of no program.
-    const NONE: Self = Self { words: Words::NONE, length: 0, skim: None };
-
     /// How long the name is.
     #[inline]
     pub(super) fn length(&self) -> usize {
@@ -53,15 +47,15 @@ impl Tag {
 
 impl Programs {
     pub(super) fn new(skims: fn(&[u8]) -> Option<&'static Skim>) -> Self {
-        Self { known: [Tag::NONE; PROGRAMS_REMEMBERED], next: 0, skims }
+        Self { known: Default::default(), next: 0, skims }
     }
 
     /// The program that wrote `program[pid]: message`, if it is remembered.
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
-        let near = text.first_chunk()?;
-        self.known.iter().find(|tag| tag.words.begin(near))
+        let near = text.as_chunks().0.first_chunk()?;
+        self.known.iter().find(|tag| tag.template.begins_near(near))
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.
@@ -83,9 +77,9 @@ impl Programs {
         // A priority as a word may stand before the program, and then the text does not begin so.
         let begins = text.get(..=program.len()).filter(|tag| tag.ends_with(b"["));
         let begins = begins.filter(|tag| tag.starts_with(program));
-        if let Some(words) = begins.and_then(Words::of) {
+        if let Some(template) = begins.and_then(|tag| Template::of(tag, 0)) {
             if let Some(known) = self.known.get_mut(self.next) {
-                *known = Tag { words, length: program.len(), skim: (self.skims)(program) };
+                *known = Tag { template, length: program.len(), skim: (self.skims)(program) };
             }
             self.next = (self.next + 1) % PROGRAMS_REMEMBERED;
         }
@@ -96,12 +90,8 @@ impl Programs {
 /// The last host name, which needs no second look.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// The name and the space after it.
+    /// The name and the space after it; empty before the first.
     name: Vec<u8>,
-    /// The beginning of these, the first byte lowest.
-    beginning: u128,
-    /// All ones in the bytes of the beginning that are compared; 0 before the first name.
-    whole: u128,
 }
 
 impl Host {
@@ -114,37 +104,17 @@ impl Host {
         text: &'a [u8],
         family: Family,
     ) -> Option<(&'a [u8], &'a [u8])> {
-        if let Some(rest) = self.skip(text) {
-            return Some((text.get(..self.known())?, rest));
+        if let Some(known) = self.name.len().checked_sub(1)
+            && let Some(rest) = text.strip_prefix(self.name.as_slice())
+        {
+            return Some((text.get(..known)?, rest));
         }
         let (host, rest) = new_host(text, family)?;
-        if let (Some(near), Some(name)) = (text.first_chunk::<LANE>(), text.get(..=host.len()))
-            && !host.is_empty()
-        {
+        if !host.is_empty() {
             self.name.clear();
-            self.name.extend_from_slice(name);
-            self.whole = u128::MAX >> (8 * LANE.saturating_sub(name.len()));
-            self.beginning = u128::from_le_bytes(*near) & self.whole;
+            self.name.extend_from_slice(text.get(..=host.len())?);
         }
         Some((host, rest))
-    }
-
-    /// What follows the host name and its space, if it is the one that is remembered.
-    #[inline]
-    pub(super) fn skip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        let near = u128::from_le_bytes(*text.first_chunk()?);
-        if (near ^ self.beginning) & self.whole != 0 || self.whole == 0 {
-            return None;
-        }
-        let (name, rest) = text.split_at_checked(self.name.len())?;
-        // Most names are short, and a comparison of bytes that were compared is a call saved.
-        (name.len() <= LANE || name == self.name).then_some(rest)
-    }
-
-    /// How long the host name is that is remembered.
-    #[inline]
-    pub(super) fn known(&self) -> usize {
-        self.name.len().saturating_sub(1)
     }
 }
 

@@ -6,7 +6,7 @@ use wide::u8x16;
 pub(super) const LANE: usize = size_of::<u8x16>();
 
 /// A beginning of at most so many lanes: in each place one byte or any digit.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Template<const LANES: usize> {
     lanes: [Lane; LANES],
     /// How many lanes it has; 0 where nothing begins so.
@@ -28,14 +28,14 @@ impl<const LANES: usize> Default for Template<LANES> {
 }
 
 impl<const LANES: usize> Template<LANES> {
-    /// This beginning, with any digit in the places whose bits are set in `digits`. Nothing begins so
-    /// if it is too long.
-    pub(super) fn of(beginning: &[u8], digits: u64) -> Self {
-        let mut template = Self::default();
+    /// This beginning, with any digit in the places whose bits are set in `digits`; `None` if it is
+    /// too long.
+    pub(super) fn of(beginning: &[u8], digits: u64) -> Option<Self> {
         if beginning.len() > LANES * LANE {
-            return template;
+            return None;
         }
-        template.used = beginning.len().div_ceil(LANE);
+        let used = beginning.len().div_ceil(LANE);
+        let mut template = Self { used, ..Self::default() };
         for (at, byte) in beginning.iter().enumerate() {
             // The bits of a digit differ from those of 0 by its number.
             let (byte, range) = if digits >> at & 1 == 1 { (b'0', 9) } else { (*byte, 0) };
@@ -46,7 +46,7 @@ impl<const LANES: usize> Template<LANES> {
                 }
             }
         }
-        template
+        Some(template)
     }
 
     /// Whether `text` begins so. A text that ends within the last lane is not compared.
@@ -55,18 +55,15 @@ impl<const LANES: usize> Template<LANES> {
         let chunks = text.as_chunks().0.get(..self.used);
         chunks.is_some_and(|chunks| fit(lanes, chunks)) && self.used > 0
     }
-}
 
-impl Template<4> {
-    /// The same at the least price. A text of fewer than four lanes is not compared.
+    /// The same at the least price, for a text of which these are the first bytes. Mostly half of the
+    /// lanes are enough.
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
-    pub(super) fn begins_long(&self, text: &[u8]) -> bool {
-        let Some([one, two, three, four]) = text.as_chunks().0.first_chunk() else { return false };
-        let [first, second, third, fourth] = self.lanes;
-        fit(&[first, second], &[*one, *two])
-            && (self.used <= 2 || fit(&[third, fourth], &[*three, *four]))
-            && self.used > 0
+    pub(super) fn begins_near(&self, near: &[[u8; LANE]; LANES]) -> bool {
+        let half = LANES / 2;
+        let ((first, more), (own, own_more)) = (near.split_at(half), self.lanes.split_at(half));
+        fit(own, first) && if self.used > half { fit(own_more, more) } else { self.used > 0 }
     }
 }
 
@@ -90,11 +87,15 @@ mod tests {
     fn only_digits_are_digits() {
         for byte in 0..=u8::MAX {
             for place in 0..LANE {
-                let template = Template::<4>::of(&[b'x'; 17], 1 << place);
+                let template = Template::<4>::of(&[b'x'; 17], 1 << place).unwrap();
                 let mut text = [b'x'; 64];
                 text[place] = byte;
                 assert_eq!(template.begins(&text), byte.is_ascii_digit(), "{byte:#x}");
-                assert_eq!(template.begins_long(&text), byte.is_ascii_digit(), "{byte:#x}");
+                assert_eq!(
+                    template.begins_near(text.as_chunks().0.first_chunk().unwrap()),
+                    byte.is_ascii_digit(),
+                    "{byte:#x}"
+                );
                 text[place] = b'7';
                 text[(place + 1) % LANE] = b'1';
                 assert!(!template.begins(&text), "only there");
@@ -117,8 +118,12 @@ mod tests {
                 && text.len() >= beginning.len().next_multiple_of(LANE)
                 && beginning.iter().zip(text).enumerate().all(right);
             let template = Template::<4>::of(beginning, digits);
+            prop_assert_eq!(template.is_some(), beginning.len() <= 64);
+            let template = template.unwrap_or_default();
             prop_assert_eq!(template.begins(text), begins);
-            prop_assert_eq!(template.begins_long(text), begins && text.len() >= 64);
+            if let Some(near) = text.as_chunks().0.first_chunk() {
+                prop_assert_eq!(template.begins_near(near), begins);
+            }
         }
     }
 }
