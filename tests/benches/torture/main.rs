@@ -19,8 +19,8 @@
 //! (`prometheus-postfix-exporter` does not: only the balance of what it did is seen).
 //!
 //! Where nothing destroys lines, every line has to be counted. `copytruncate` destroys what is
-//! written between its copying and its truncating; there, what is on the disk in the end has to be
-//! counted. A log that is deleted lives for 0.3 s at least. The columns:
+//! written between its copying and its truncating; there, each line that is on the disk in the end
+//! with its line feed has to be counted. A log that is deleted lives for 0.3 s at least. The columns:
 //!
 //! - destroyed: lines that are on the disk no more, in whole
 //! - lost: lines that should have been counted and were not; the worse of the two scrapers

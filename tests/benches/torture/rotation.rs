@@ -85,14 +85,17 @@ fn compress(path: &Path) {
     fs::remove_file(path).unwrap();
 }
 
-/// How many whole lines of each cell the log and its plain rotated files hold.
+/// How many whole lines of each cell the log and its plain rotated files hold. A copy may end in a
+/// line that lacks no more than its line feed; that one is counted when the copy is let go, which no
+/// run waits for.
 pub fn on_disk(log: &Path) -> Vec<u64> {
     let mut cells = vec![0; line::CELLS];
     for entry in fs::read_dir(log.parent().unwrap()).unwrap() {
         let path = entry.unwrap().path();
         if path.as_os_str().as_encoded_bytes().starts_with(log.as_os_str().as_encoded_bytes()) {
             let text = fs::read(path).unwrap();
-            for cell in text.split(|byte| *byte == b'\n').filter_map(line::read) {
+            let lines = text.split_inclusive(|byte| *byte == b'\n');
+            for cell in lines.filter_map(|line| line::read(line.strip_suffix(b"\n")?)) {
                 cells[cell] += 1;
             }
         }
