@@ -253,6 +253,12 @@ impl Place {
         Ok(place)
     }
 
+    /// Whether what stands before the other place, which is nearer to the start, stands here too, as
+    /// far as the first bytes tell.
+    pub(super) fn begins_as(&self, other: &Self) -> bool {
+        self.head.starts_with(&other.head)
+    }
+
     /// The bytes just before the place.
     pub(super) fn marker(&self) -> &[u8] {
         &self.marker

@@ -193,6 +193,9 @@ impl Follow {
     pub(super) fn read(&mut self, round: &mut Round<'_>) -> Option<Progress> {
         let line_bytes_max = round.spec.line_bytes_max;
         while let Some(index) = self.generations.iter().position(|generation| generation.hungry) {
+            if self.leave_copy(index) {
+                continue;
+            }
             let generation = self.generations.get_mut(index)?;
             match generation.step(round.now, line_bytes_max, round.buffer, round.sink) {
                 Step::Read => return Some(Progress::More),
@@ -327,7 +330,9 @@ impl Follow {
                 && silent >= round.spec.rotate_wait
                 && (generation.at_rest() || generation.is_failing());
             if over && (silent >= UNSUCCEEDED_WAIT || self.is_succeeded(index)) {
-                self.finish(index, round);
+                if !self.leave_copy(index) {
+                    self.finish(index, round);
+                }
             } else {
                 index += 1;
             }
@@ -373,10 +378,10 @@ impl Follow {
         let waiting = || self.wanted.iter().map(Wanted::position);
         let wanted = waiting().flat_map(|position| position.open.iter().cloned());
         let finished = waiting().flat_map(|position| position.done.iter().cloned());
-        // The file under the name, as long as nothing was read in it, is as good as one that was
-        // never seen; see `untouched_since`.
-        let read = self.generations.iter().filter(|generation| !self.is_new(generation));
-        let read = read.map(Generation::bookmark_to_save).filter(Bookmark::has_content);
+        // What is new is as good as never seen; see `untouched_since`.
+        let read = self.generations.iter().enumerate().filter(|(index, _)| !self.is_new(*index));
+        let read = read.map(|(_, generation)| generation.bookmark_to_save());
+        let read = read.filter(Bookmark::has_content);
         FollowPosition {
             path: self.path.clone(),
             open: wanted.chain(read).collect(),
@@ -387,13 +392,17 @@ impl Follow {
     /// Since when there may be files that a later run has to find by their time: those in which
     /// nothing was read yet, and copies that were made of them.
     pub(super) fn untouched_since(&self) -> Option<Duration> {
-        let new = self.generations.iter().filter(|generation| self.is_new(generation));
-        new.map(Generation::untouched_since).min()
+        let new = self.generations.iter().enumerate().filter(|(index, _)| self.is_new(*index));
+        new.map(|(_, generation)| generation.untouched_since()).min()
     }
 
-    /// Whether nothing was read of the file under the name.
-    fn is_new(&self, generation: &Generation) -> bool {
-        generation.is_untouched() && generation.left.is_none() && generation.path == self.path
+    /// Whether it is the file under the name or a copy of it, and nothing was read of it.
+    fn is_new(&self, index: usize) -> bool {
+        self.generations.get(index).is_some_and(|generation| {
+            generation.is_untouched()
+                && (generation.left.is_none() && generation.path == self.path
+                    || self.original_of(index).is_some())
+        })
     }
 
     /// Whether the file under the name is read, and no other fails.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bookmark::{Bookmark, FileId, HEAD_BYTES, Place};
+use super::bookmark::{Bookmark, FileId, Fit, HEAD_BYTES, Place};
 use super::buffer::Buffer;
 use super::compressed::LogReader;
 use super::{Note, Now, Sink};
@@ -355,6 +355,33 @@ impl Generation {
     /// Whether nothing of it was handed over.
     pub(super) fn is_untouched(&self) -> bool {
         self.place.offset == 0
+    }
+
+    /// Looks for copies that were made since then, if nothing of it was handed over yet, once it
+    /// turns out to be truncated.
+    pub(super) fn expect_copies_since(&mut self, time: Duration) {
+        self.untouched.since = self.untouched.since.min(time);
+    }
+
+    /// Whether a file in which nothing was read holds what stands at the start of the other one, or
+    /// stood there when that was read: it is a copy, or one in the making. The first and the last
+    /// bytes tell. Nobody compresses a copy before the log is truncated.
+    pub(super) fn is_copy_of(&self, other: &Self) -> io::Result<bool> {
+        let Input::Plain(file) = &self.input else { return Ok(false) };
+        let end = Place::at(file, file.metadata()?.len())?;
+        if end.offset == 0 {
+            return Ok(false);
+        }
+        let read = other.bookmark();
+        if let Input::Plain(other) = &other.input
+            && matches!(read.fit(other)?, Fit::Same(..))
+        {
+            return Ok(Place::at(other, end.offset)? == end);
+        }
+        if end.offset < read.offset {
+            return Ok(other.place.begins_as(&end));
+        }
+        Ok(!other.is_untouched() && matches!(read.fit(file)?, Fit::Same(..)))
     }
 
     /// Since when it may have been written to, and copies of it may have been made that were not

@@ -120,8 +120,7 @@ impl Search {
         self.newest = self.newest.max(index);
     }
 
-    /// Looks for the file of a bookmark: by device and inode, then by content in the plain files,
-    /// then in the compressed ones.
+    /// Looks for the file of a bookmark: by device and inode, then by content, the newest first.
     pub(super) fn find(
         &mut self,
         bookmark: &Bookmark,
@@ -131,8 +130,8 @@ impl Search {
         let same =
             |sibling: &Sibling| sibling.is_inode_of(bookmark, rebooted) && !sibling.compressed;
         let mut order: Vec<usize> = self.places(same).collect();
-        order.extend(self.places(|sibling| !same(sibling) && !sibling.compressed));
-        order.extend(self.places(|sibling| sibling.compressed));
+        // Of several copies the newest holds most.
+        order.extend(self.places(|sibling| !same(sibling)).rev());
         let mut copy = None;
         let mut itself = None;
         for index in order {
@@ -197,7 +196,7 @@ impl Search {
         }
     }
 
-    fn places(&self, wanted: impl Fn(&Sibling) -> bool) -> impl Iterator<Item = usize> {
+    fn places(&self, wanted: impl Fn(&Sibling) -> bool) -> impl DoubleEndedIterator<Item = usize> {
         let places: Vec<usize> = self
             .siblings
             .iter()

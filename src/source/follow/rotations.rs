@@ -45,16 +45,49 @@ impl Follow {
     /// have been truncated after that. They are older than what is in the file now.
     pub(super) fn follow_copies(&mut self, index: usize, since: Duration, round: &mut Round<'_>) {
         let contents = self.contents();
-        let Ok(mut search) =
-            Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
-        else {
-            return;
-        };
-        search.forget_anchor();
-        let later = self.generations.split_off(index);
         let since = since.saturating_sub(TIME_GRAIN);
-        self.take_newer(&mut search, since, &contents, round);
+        let later = self.generations.split_off(index);
+        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
+        for _ in 0..SEARCHES_MAX {
+            let known = self.ids().chain(known.iter().copied());
+            let Ok(mut search) =
+                Search::new(&self.path, known, &self.done, round.is_others, round.now)
+            else {
+                break;
+            };
+            search.forget_anchor();
+            self.take_newer(&mut search, since, &contents, round);
+            if !search.shifted {
+                break;
+            }
+        }
         self.generations.extend(later);
+    }
+
+    /// The file that this one is a copy of, if nothing was read in the copy.
+    pub(super) fn original_of(&self, index: usize) -> Option<usize> {
+        let copy = self.generations.get(index)?;
+        if !copy.is_untouched() || copy.path == self.path {
+            return None;
+        }
+        // Copies have names that are older than that of their original.
+        self.generations.iter().enumerate().position(|(at, original)| {
+            at != index
+                && (at > index || !original.is_untouched())
+                && copy.is_copy_of(original).unwrap_or(false)
+        })
+    }
+
+    /// Lets the file go if it is a copy of one that is read anyway. The program that makes it may not
+    /// have truncated the log yet, and may never do so; once it does, the copy is looked for.
+    pub(super) fn leave_copy(&mut self, index: usize) -> bool {
+        let Some(original) = self.original_of(index) else { return false };
+        let made = self.generations.get(index).map(Generation::untouched_since);
+        if let (Some(original), Some(made)) = (self.generations.get_mut(original), made) {
+            original.expect_copies_since(made);
+        }
+        self.generations.remove(index);
+        true
     }
 
     /// What may be there in another form: everything that had the name and is open or was let go.
@@ -95,6 +128,9 @@ impl Follow {
     /// What was read of a file was overwritten. A program that copies the log and then truncates it
     /// leaves the bytes that were not read yet in the copy.
     pub(super) fn truncated(&mut self, index: usize, round: &mut Round<'_>) {
+        // A copy that was opened before it could be told for one is looked for with the others.
+        let left = (0..index).rev().filter(|at| self.leave_copy(*at)).count();
+        let index = index - left;
         let Some(generation) = self.generations.get_mut(index) else { return };
         let (old, written) = (generation.bookmark(), generation.written());
         generation.restart(round.now);
@@ -102,7 +138,7 @@ impl Follow {
         round.sink.note(Note::Truncation);
         // What is left in the copy is older than what is in the file now.
         let contents = self.contents();
-        let later = self.generations.split_off(index);
+        let mut later = self.generations.split_off(index);
         let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
         for attempt in 1..=SEARCHES_MAX {
             let known = self.ids().chain(known.iter().copied());
@@ -129,6 +165,11 @@ impl Follow {
                 }
             }
             self.take_newer(&mut search, written, &contents, round);
+            if search.shifted
+                && let Some(generation) = later.first_mut()
+            {
+                generation.expect_copies_since(written);
+            }
             break;
         }
         self.generations.extend(later);

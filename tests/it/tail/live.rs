@@ -193,6 +193,42 @@ fn the_rest_of_a_truncated_file_is_read_from_the_copy() {
 }
 
 #[test]
+fn a_copy_is_not_read_before_the_log_is_truncated() {
+    let mut tail = Tail::new();
+    let block = |name: &str| -> Vec<String> {
+        (0..20).map(|number| format!("{name} {number:02} of a line that is not short")).collect()
+    };
+    tail.write("mail.log", block("first").join("\n") + "\n");
+    assert_eq!(tail.next(), block("first"));
+    tail.copy_truncate("mail.log", "mail.log.1");
+    tail.write("mail.log", block("second").join("\n") + "\n");
+    // The truncation is noticed while the next copy is being made.
+    tail.rename("mail.log.1", "mail.log.2");
+    let second = fs::read(tail.path("mail.log")).unwrap();
+    tail.write("mail.log.1", &second[..second.len() / 2]);
+    assert_eq!(tail.next(), block("second"));
+    tail.write("mail.log.1", &second[second.len() / 2..]);
+    tail.write("mail.log", block("third").join("\n") + "\n");
+    assert_eq!(tail.next(), block("third"));
+    // What the copy holds was read, and more.
+    OpenOptions::new().write(true).open(tail.path("mail.log")).unwrap().set_len(0).unwrap();
+    tail.write("mail.log", "fourth\n");
+    assert_eq!(tail.next(), ["fourth"]);
+}
+
+#[test]
+fn of_several_copies_the_newest_has_what_was_not_read() {
+    let mut tail = Tail::new();
+    tail.write("mail.log", "one\n");
+    tail.step();
+    fs::copy(tail.path("mail.log"), tail.path("mail.log.2")).unwrap();
+    tail.write("mail.log", "two\n");
+    tail.copy_truncate("mail.log", "mail.log.1");
+    tail.write("mail.log", "three\n");
+    assert_eq!(tail.next(), ["one", "two", "three"]);
+}
+
+#[test]
 fn a_truncated_file_that_has_grown_past_the_place_is_noticed() {
     let mut tail = Tail::new();
     tail.write("mail.log", "one\ntwo\n");

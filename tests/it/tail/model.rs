@@ -14,6 +14,10 @@
 //!    file that holds nothing else is too little to be known again when it was compressed).
 //! 4. Where nothing was destroyed, no gap is counted.
 //!
+//! The log may be copied long before it is truncated, and the reader may look meanwhile. What is
+//! copied is neither renamed nor compressed before it is truncated, and whoever truncates it has
+//! copied all of it.
+//!
 //! While the log or one of its rotated forms must not be read, nothing is promised of what is not
 //! counted yet: it comes when reading is allowed again. The reader has a buffer of a few lines and may
 //! be stopped after any step, so that everything can happen between any two of them.
@@ -26,7 +30,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,11 +59,16 @@ enum Action {
     Rotate,
     /// The writer makes the log anew and writes to that one from now on.
     Reopen,
-    /// The log is copied to a rotated name and truncated.
+    /// The log is copied to a rotated name; half of it, so far.
+    Copy,
+    /// What was begun to be copied is copied to its end.
+    CopyOn,
+    /// The log is copied to a rotated name, or what was begun of this is ended, and it is truncated.
     CopyTruncate,
     /// The log is truncated.
     Truncate,
-    /// The log is deleted.
+    /// The log is deleted. With a pattern, only one that was seen: where no file of that name was
+    /// there at any look, nobody looks for its rotated forms.
     Delete,
     /// The oldest plain rotated file that nobody writes to is compressed.
     Compress,
@@ -87,6 +96,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::Part),
         4 => Just(Action::Rotate),
         5 => Just(Action::Reopen),
+        2 => Just(Action::Copy),
+        2 => Just(Action::CopyOn),
         3 => Just(Action::CopyTruncate),
         1 => Just(Action::Truncate),
         1 => Just(Action::Delete),
@@ -155,6 +166,8 @@ struct World {
     source: Source,
     buffer: Buffer,
     counted: Counted,
+    /// What is being copied, and to where.
+    copying: Option<(File, File)>,
     /// Lines that have to be counted.
     due: BTreeSet<u64>,
     /// Files that the reader had under the log's name.
@@ -162,6 +175,8 @@ struct World {
     committed: (String, Counted, BTreeSet<u64>),
     tears: u32,
     destroyed: bool,
+    /// Whether the log is followed by a pattern.
+    pattern: bool,
 }
 
 impl World {
@@ -189,11 +204,13 @@ impl World {
             source,
             buffer: Buffer::of(BUFFER_BYTES),
             counted: Counted::default(),
+            copying: None,
             due: BTreeSet::new(),
             held: BTreeMap::new(),
             committed,
             tears: 0,
             destroyed: false,
+            pattern,
         };
         world.stamp(&world.writer);
         world.look(1);
@@ -234,8 +251,13 @@ impl World {
             Action::Part => self.part(),
             Action::Rotate => self.rotate(),
             Action::Reopen => self.reopen(),
-            Action::CopyTruncate => self.truncate(true),
-            Action::Truncate => self.truncate(false),
+            // Of so little a copy cannot be told when more was read.
+            Action::Copy if fs::metadata(self.log()).is_ok_and(|log| log.len() < 512) => {}
+            Action::Copy if self.is_copied() => {}
+            Action::Copy => self.copy(),
+            Action::CopyOn => self.copy_on(u64::MAX),
+            Action::CopyTruncate => self.copy_truncate(),
+            Action::Truncate => self.truncate(),
             Action::Delete => self.delete(),
             Action::Compress => self.compress(),
             Action::Drop => self.drop_oldest(),
@@ -282,7 +304,8 @@ impl World {
     }
 
     fn rotate(&mut self) {
-        if !self.log().exists() {
+        // A log that is copied is not renamed as well.
+        if !self.log().exists() || self.is_copied() {
             return;
         }
         for number in (1..KEPT).rev() {
@@ -309,27 +332,66 @@ impl World {
         }
     }
 
-    fn truncate(&mut self, copy: bool) {
-        let Ok(file) = OpenOptions::new().read(true).write(true).open(self.log()) else { return };
-        if copy {
-            for number in (1..KEPT).rev() {
-                drop(fs::rename(self.rotated(number), self.rotated(number + 1)));
-                drop(fs::rename(self.compressed(number), self.compressed(number + 1)));
-            }
-            fs::copy(self.log(), self.rotated(1)).unwrap();
-            self.stamp(&OpenOptions::new().write(true).open(self.rotated(1)).unwrap());
+    fn copy(&mut self) {
+        let Ok(log) = File::open(self.log()) else { return };
+        for number in (1..KEPT).rev() {
+            drop(fs::rename(self.rotated(number), self.rotated(number + 1)));
+            drop(fs::rename(self.compressed(number), self.compressed(number + 1)));
         }
+        self.destroyed = true;
+        self.tears += 1;
+        let half = log.metadata().unwrap().len() / 2;
+        self.copying = Some((log, File::create(self.rotated(1)).unwrap()));
+        self.copy_on(if self.next.is_multiple_of(2) { half } else { 0 });
+    }
+
+    fn copy_on(&mut self, most: u64) {
+        if let Some((log, copy)) = &self.copying {
+            std::io::copy(&mut log.take(most), &mut &*copy).unwrap();
+            self.stamp(copy);
+        }
+    }
+
+    /// Whether the log, as it is, was copied or is being copied.
+    fn is_copied(&self) -> bool {
+        let inode = |file: &File| file.metadata().unwrap().ino();
+        let (log, copied) = (File::open(self.log()), self.copying.as_ref());
+        log.is_ok_and(|log| copied.is_some_and(|(copied, _)| inode(copied) == inode(&log)))
+    }
+
+    fn copy_truncate(&mut self) {
+        if !self.is_copied() {
+            self.copy();
+        }
+        self.truncate();
+    }
+
+    fn truncate(&mut self) {
+        let Ok(file) = OpenOptions::new().write(true).open(self.log()) else { return };
+        // Nobody truncates what he has not copied yet.
+        self.copy_on(u64::MAX);
+        self.copying = None;
         self.destroyed = true;
         file.set_len(0).unwrap();
         self.stamp(&file);
     }
 
     fn delete(&mut self) {
+        let inode = fs::metadata(self.log()).ok().map(|log| log.ino());
+        if self.pattern && inode.is_some_and(|inode| !self.held.contains_key(&inode)) {
+            return;
+        }
+        self.copy_on(u64::MAX);
+        self.copying = None;
         drop(fs::remove_file(self.log()));
         self.destroyed = true;
     }
 
     fn compress(&mut self) {
+        // Nor is it compressed before the log is truncated.
+        if self.is_copied() {
+            return;
+        }
         let written = self.writer.metadata().unwrap().ino();
         for number in (1..=KEPT).rev() {
             let Ok(file) = File::open(self.rotated(number)) else { continue };
@@ -403,7 +465,7 @@ impl World {
             } else if let Ok(file) = File::open(self.compressed(number)) {
                 let mut bytes = Vec::new();
                 let mut decoder = flate2::read::GzDecoder::new(file);
-                std::io::Read::read_to_end(&mut decoder, &mut bytes).unwrap();
+                decoder.read_to_end(&mut bytes).unwrap();
                 found.push(bytes);
             }
         }
