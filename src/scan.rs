@@ -160,6 +160,20 @@ pub(crate) fn common_length(one: &[u8], other: &[u8]) -> usize {
     whole + one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
+/// The first and last eight bytes of a text, or less where it is shorter.
+#[inline]
+pub(crate) fn ends(text: &[u8]) -> [u64; 2] {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => {
+                [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()]
+            }
+            _ => [text.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)), 0],
+        },
+    }
+}
+
 /// The line that a text begins with, without its line feed, and what follows it. The last line may
 /// have none. In the first `known` bytes is no line feed.
 #[expect(clippy::inline_always, reason = "every line comes from here")]

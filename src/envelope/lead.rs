@@ -6,19 +6,28 @@ use std::ops::Range;
 use super::template::Template;
 
 /// Head and host of the last line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lead {
     template: Template<4>,
     host: Range<usize>,
+    /// More than any line has where there is none.
     length: usize,
+}
+
+impl Default for Lead {
+    fn default() -> Self {
+        Self { template: Template::default(), host: 0..0, length: usize::MAX }
+    }
 }
 
 impl Lead {
     /// This head, which has digits in these places, and the host with a space behind it. Nothing is
     /// found again if it is too long.
     pub(super) fn of(lead: &[u8], digits: u64, host: Range<usize>) -> Self {
-        let template = Template::of(lead, digits).unwrap_or_default();
-        Self { template, host, length: lead.len() }
+        match Template::of(lead, digits) {
+            Some(template) => Self { template, host, length: lead.len() },
+            None => Self::default(),
+        }
     }
 
     /// Whether the line begins so.

@@ -25,7 +25,7 @@ pub(super) struct Programs {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tag {
     template: Template<2>,
-    /// How long the name is.
+    /// How long the name is; 0 where there is none.
     length: usize,
     skim: Option<&'static Skim>,
 }
@@ -55,7 +55,8 @@ impl Programs {
     #[inline(always)]
     pub(super) fn known(&self, text: &[u8]) -> Option<&Tag> {
         let near = text.as_chunks().0.first_chunk()?;
-        self.known.iter().find(|tag| tag.template.begins_near(near))
+        let known = self.known.iter().find(|tag| tag.template.begins_near(near));
+        known.filter(|tag| tag.length > 0)
     }
 
     /// Program, process id and message of `program[pid]: message` or `program: message`.

@@ -21,9 +21,10 @@ struct Lane {
     range: u8x16,
 }
 
+/// Begins like nothing that anybody writes: at a look, only zeros do.
 impl<const LANES: usize> Default for Template<LANES> {
     fn default() -> Self {
-        Self { lanes: [Lane { bytes: u8x16::ZERO, range: u8x16::MAX }; LANES], used: 0 }
+        Self { lanes: [Lane { bytes: u8x16::ZERO, range: u8x16::ZERO }; LANES], used: 0 }
     }
 }
 
@@ -35,7 +36,8 @@ impl<const LANES: usize> Template<LANES> {
             return None;
         }
         let used = beginning.len().div_ceil(LANE);
-        let mut template = Self { used, ..Self::default() };
+        let mut template =
+            Self { lanes: [Lane { bytes: u8x16::ZERO, range: u8x16::MAX }; LANES], used };
         for (at, byte) in beginning.iter().enumerate() {
             // The bits of a digit differ from those of 0 by its number.
             let (byte, range) = if digits >> at & 1 == 1 { (b'0', 9) } else { (*byte, 0) };
@@ -56,16 +58,28 @@ impl<const LANES: usize> Template<LANES> {
         chunks.is_some_and(|chunks| fit(lanes, chunks)) && self.used > 0
     }
 
-    /// The same at the least price, for a text of which these are the first bytes. Mostly half of the
-    /// lanes are enough.
+    /// The same at the least price, for a text of which these are the first bytes, and with zeros
+    /// like an empty template. Mostly half of the lanes are enough.
     #[expect(clippy::inline_always, reason = "every line comes here")]
     #[inline(always)]
     pub(super) fn begins_near(&self, near: &[[u8; LANE]; LANES]) -> bool {
         let half = LANES / 2;
         let ((first, more), (own, own_more)) = (near.split_at(half), self.lanes.split_at(half));
-        fit(own, first) && if self.used > half { fit(own_more, more) } else { self.used > 0 }
+        if !fit(own, first) {
+            return false;
+        }
+        if self.used <= half {
+            return true;
+        }
+        seldom();
+        fit(own_more, more)
     }
 }
+
+/// Tells the compiler not to put in the way of all else what follows this.
+#[cold]
+#[inline]
+fn seldom() {}
 
 /// Whether all bytes may stand in their places.
 #[inline]

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::attempt::Recipient;
 use crate::ledger::SourceId;
 use crate::provider::{ProviderId, Providers};
+use crate::scan;
 
 /// How many messages one generation holds: what fills a table of 32,768 places.
 const MESSAGES_MAX: usize = 28_672;
@@ -35,9 +36,9 @@ pub(super) struct Waiting {
 /// Messages that were heard of in about the same time.
 type Messages = HashMap<u64, Recipients, BuildHasherDefault<AsIs>>;
 
-/// A bit for each name of a message, by its upper bits: of the young ones, and next to it of the old
+/// A bit for each mark of a message, by its upper bits: of the young ones, and next to it of the old
 /// ones. Every delivered message asks, hardly any ever waited, and this tells most of them at less
-/// than the price of a look.
+/// than the price of a name.
 #[derive(Debug)]
 struct Noted(Box<[[u64; 2]]>);
 
@@ -45,24 +46,29 @@ impl Noted {
     /// So many that a full generation sets one bit of ten.
     const WORDS: usize = 4096;
 
-    /// The words of a message, and its bit in them.
-    fn place(message: u64) -> (usize, u64) {
+    /// The words of a mark, and its bit in them.
+    fn place(mark: u64) -> (usize, u64) {
         #[expect(clippy::cast_possible_truncation, reason = "only the upper bits are left")]
-        let bit = (message >> (u64::BITS - (Self::WORDS * 64).ilog2())) as usize;
+        let bit = (mark >> (u64::BITS - (Self::WORDS * 64).ilog2())) as usize;
         (bit / 64, 1 << (bit % 64))
     }
 
     /// The message is a young one.
-    fn note(&mut self, message: u64) {
-        let (word, bit) = Self::place(message);
+    fn note(&mut self, mark: u64) {
+        let (word, bit) = Self::place(mark);
         if let Some([young, _]) = self.0.get_mut(word) {
             *young |= bit;
         }
     }
 
+    /// Any message may be a young one, or an old one.
+    fn note_all(&mut self) {
+        self.0.fill([u64::MAX; 2]);
+    }
+
     /// Whether the message may be a young one, or an old one.
-    fn may_hold(&self, message: u64) -> [bool; 2] {
-        let (word, bit) = Self::place(message);
+    fn may_hold(&self, mark: u64) -> [bool; 2] {
+        let (word, bit) = Self::place(mark);
         self.0.get(word).map_or([false; 2], |words| words.map(|word| word & bit != 0))
     }
 
@@ -134,7 +140,11 @@ impl Waiting {
                 let name = saved.providers.get(place);
                 (key, name.and_then(|name| providers.id(name)).unwrap_or(ProviderId::OTHER))
             });
-            *self.hear_of(message) = recipients.collect();
+            *self.hear_of(message, true) = recipients.collect();
+        }
+        // Their marks were not saved.
+        if !self.young.is_empty() {
+            self.noted.note_all();
         }
     }
 
@@ -166,7 +176,9 @@ impl Waiting {
         if queue_id.is_empty() {
             return;
         }
-        let recipients = self.hear_of(message(source, queue_id));
+        let mark = mark(source, queue_id);
+        let [_, may_be_old] = self.noted.may_hold(mark);
+        let recipients = self.hear_of(message(source, queue_id), may_be_old);
         if let Some((_, provider)) = recipients.iter_mut().find(|(known, _)| *known == key) {
             if newer {
                 *provider = by;
@@ -174,18 +186,17 @@ impl Waiting {
         } else if recipients.len() < RECIPIENTS_MAX {
             recipients.push((key, by));
         }
+        self.noted.note(mark);
     }
 
     /// The recipients of a message, which belongs to the younger generation now.
-    fn hear_of(&mut self, message: u64) -> &mut Recipients {
-        let [_, may_be_old] = self.noted.may_hold(message);
+    fn hear_of(&mut self, message: u64, may_be_old: bool) -> &mut Recipients {
         let known = if may_be_old { self.old.remove(&message) } else { None };
         if self.young.len() >= MESSAGES_MAX && !self.young.contains_key(&message) {
             self.evicted += self.old.len() as u64;
             self.old = std::mem::take(&mut self.young);
             self.noted.age();
         }
-        self.noted.note(message);
         self.young.entry(message).or_insert_with(|| known.unwrap_or_default())
     }
 
@@ -198,10 +209,9 @@ impl Waiting {
         queue_id: &[u8],
         recipient: Recipient<'_>,
     ) -> Option<ProviderId> {
-        let message = message(source, queue_id);
-        match self.noted.may_hold(message) {
+        match self.noted.may_hold(mark(source, queue_id)) {
             [false, false] => None,
-            may_hold => self.settle_noted(message, may_hold, &recipient),
+            may_hold => self.settle_noted(message(source, queue_id), may_hold, &recipient),
         }
     }
 
@@ -242,6 +252,14 @@ fn message(source: SourceId, queue_id: &[u8]) -> u64 {
     xxh3_64_with_seed(queue_id, source.index() as u64)
 }
 
+/// What tells most messages apart, at less than the price of a name. It is not saved.
+#[inline]
+fn mark(source: SourceId, queue_id: &[u8]) -> u64 {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let [first, last] = scan::ends(queue_id);
+    (first ^ last.rotate_left(32) ^ source.index() as u64).wrapping_mul(SPREAD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,8 +285,16 @@ mod tests {
             assert_eq!(known as u64 + waiting.evicted(), number as u64 + 1);
             assert!(known <= 2 * MESSAGES_MAX);
         }
-        let mut settle =
-            |number| waiting.settle(source, &id(number), Recipient::with_key(b"", 7)).is_some();
+        let providers = Providers::builtin();
+        let mut restored = Waiting::default();
+        restored.restore(waiting.save(&providers), &providers);
+        let mut settle = |number| {
+            let settled = [&mut waiting, &mut restored].map(|waiting| {
+                waiting.settle(source, &id(number), Recipient::with_key(b"", 7)).is_some()
+            });
+            assert_eq!(settled[0], settled[1]);
+            settled[0]
+        };
         assert!((4 * MESSAGES_MAX + 1..5 * MESSAGES_MAX).all(&mut settle));
         assert!(settle(0));
         assert!(!settle(0));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::ProviderId;
+use crate::scan;
 
 /// The longest name that DNS can hold, in its text form (RFC 1035 §3.1). Longer ones match nothing.
 const NAME_BYTES_MAX: usize = 253;
@@ -184,24 +185,10 @@ impl Names {
 #[inline]
 pub(super) fn sketch(name: &[u8]) -> u64 {
     const SMALL_LETTERS: u64 = 0x2020_2020_2020_2020;
-    let [first, last] = ends(name).map(|word| word | SMALL_LETTERS);
+    let [first, last] = scan::ends(name).map(|word| word | SMALL_LETTERS);
     let mixed = (first ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed.rotate_left(29) ^ last).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ mixed >> 32
-}
-
-/// The first and last eight bytes of a name, or less where it is shorter.
-#[inline]
-pub(super) fn ends(name: &[u8]) -> [u64; 2] {
-    match (name.first_chunk(), name.last_chunk()) {
-        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
-        _ => match (name.first_chunk(), name.last_chunk()) {
-            (Some(first), Some(last)) => {
-                [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()]
-            }
-            _ => [name.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)), 0],
-        },
-    }
 }
 
 /// Takes a sketch for the hash that it is.

@@ -1,6 +1,5 @@
 //! A memory of what was looked up lately: a log names few pairs of relay host and domain, often.
 
-use super::name::ends;
 use super::{ProviderId, Providers};
 use crate::scan;
 
@@ -88,7 +87,7 @@ fn look_further(
 fn set(host: &[u8], domain: &[u8]) -> usize {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mixed = |name| {
-        let [first, last] = ends(name);
+        let [first, last] = scan::ends(name);
         first ^ last.rotate_left(32)
     };
     let pair = mixed(host) ^ mixed(domain).rotate_left(17);
