@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::Note;
-use super::super::bookmark::FileId;
 use super::super::generation::Generation;
 use super::super::search::{Content, Found, Search};
 use super::{DONE_MAX, Follow, Round, SEARCHES_MAX, TIME_GRAIN, lost};
@@ -47,21 +46,24 @@ impl Follow {
         let contents = self.contents();
         let since = since.saturating_sub(TIME_GRAIN);
         let later = self.generations.split_off(index);
-        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
         for _ in 0..SEARCHES_MAX {
-            let known = self.ids().chain(known.iter().copied());
-            let Ok(mut search) =
-                Search::new(&self.path, known, &self.done, round.is_others, round.now)
-            else {
-                break;
-            };
-            search.forget_anchor();
+            let Some(mut search) = self.search_beside(&later, round) else { break };
             self.take_newer(&mut search, since, &contents, round);
             if !search.shifted {
                 break;
             }
         }
         self.generations.extend(later);
+    }
+
+    /// Lists what there is. Accounted for is what is open, these files too; what came after it is told
+    /// by its time alone.
+    fn search_beside(&self, later: &[Generation], round: &Round<'_>) -> Option<Search> {
+        let open = self.generations.iter().chain(later).map(|generation| generation.id);
+        let search = Search::new(&self.path, open, &self.done, round.is_others, round.now);
+        let mut search = search.ok()?;
+        search.forget_anchor();
+        Some(search)
     }
 
     /// The file that this one is a copy of, if nothing was read in the copy.
@@ -139,15 +141,8 @@ impl Follow {
         // What is left in the copy is older than what is in the file now.
         let contents = self.contents();
         let mut later = self.generations.split_off(index);
-        let known: Vec<FileId> = later.iter().map(|generation| generation.id).collect();
         for attempt in 1..=SEARCHES_MAX {
-            let known = self.ids().chain(known.iter().copied());
-            let Ok(mut search) =
-                Search::new(&self.path, known, &self.done, round.is_others, round.now)
-            else {
-                break;
-            };
-            search.forget_anchor();
+            let Some(mut search) = self.search_beside(&later, round) else { break };
             let found = search.find(&old, false, round.buffer);
             if search.shifted && attempt < SEARCHES_MAX {
                 continue;

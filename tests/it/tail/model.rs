@@ -308,12 +308,17 @@ impl World {
         if !self.log().exists() || self.is_copied() {
             return;
         }
+        self.shift();
+        fs::rename(self.log(), self.rotated(1)).unwrap();
+    }
+
+    /// Makes the first rotated name free.
+    fn shift(&mut self) {
         for number in (1..KEPT).rev() {
             drop(fs::rename(self.rotated(number), self.rotated(number + 1)));
             drop(fs::rename(self.compressed(number), self.compressed(number + 1)));
         }
-        fs::rename(self.log(), self.rotated(1)).unwrap();
-        // The last one was overwritten by the shift, if there was one: that is a deletion.
+        // The last one was overwritten, if there was one: that is a deletion.
         self.destroyed = true;
     }
 
@@ -334,11 +339,7 @@ impl World {
 
     fn copy(&mut self) {
         let Ok(log) = File::open(self.log()) else { return };
-        for number in (1..KEPT).rev() {
-            drop(fs::rename(self.rotated(number), self.rotated(number + 1)));
-            drop(fs::rename(self.compressed(number), self.compressed(number + 1)));
-        }
-        self.destroyed = true;
+        self.shift();
         self.tears += 1;
         let half = log.metadata().unwrap().len() / 2;
         self.copying = Some((log, File::create(self.rotated(1)).unwrap()));
