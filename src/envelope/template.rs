@@ -30,9 +30,9 @@ impl<const LANES: usize> Default for Template<LANES> {
 
 impl<const LANES: usize> Template<LANES> {
     /// This beginning, with any digit in the places whose bits are set in `digits`; `None` if it is
-    /// too long.
+    /// too long, or empty: all would begin so.
     pub(super) fn of(beginning: &[u8], digits: u64) -> Option<Self> {
-        if beginning.len() > LANES * LANE {
+        if beginning.is_empty() || beginning.len() > LANES * LANE {
             return None;
         }
         let used = beginning.len().div_ceil(LANE);
@@ -117,6 +117,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nothing_begins_with_nothing() {
+        assert!(Template::<4>::of(b"", 0).is_none());
+        let (empty, text) = (Template::<4>::default(), [b'x'; 64]);
+        assert!(!empty.begins(&text) && !empty.begins(&[0; 64]));
+        assert!(!empty.begins_near(text.as_chunks().0.first_chunk().unwrap()));
+    }
+
     proptest! {
         #[test]
         fn texts_begin_as_they_do(
@@ -132,7 +140,7 @@ mod tests {
                 && text.len() >= beginning.len().next_multiple_of(LANE)
                 && beginning.iter().zip(text).enumerate().all(right);
             let template = Template::<4>::of(beginning, digits);
-            prop_assert_eq!(template.is_some(), beginning.len() <= 64);
+            prop_assert_eq!(template.is_some(), usable);
             let template = template.unwrap_or_default();
             prop_assert_eq!(template.begins(text), begins);
             if let Some(near) = text.as_chunks().0.first_chunk() {
