@@ -9,6 +9,7 @@
 //! `other` and counted in [`Ledger::folded`].
 
 mod cell;
+mod enhanced;
 mod row;
 mod adopt;
 mod saved;
@@ -24,6 +25,7 @@ use crate::reason::Reason;
 use crate::smtp::{CodeClass, EnhancedStatusCode, Reply, ReplyCode};
 
 pub use cell::{Cell, Series};
+pub use enhanced::EnhancedCounts;
 pub use row::{DELAY_BUCKETS_SECONDS, Delay, Row};
 pub use saved::SavedLedger;
 pub use snapshot::{ReloadGauges, Snapshot, StateGauges};
@@ -186,11 +188,23 @@ impl Ledger {
         let row = self.rows.get_mut(provider.index());
         let known = row.is_some_and(|row| row.add_accepted(reply, delay_seconds, times));
         if !known {
-            self.add_reply(provider, reply, times);
-            self.add(provider, Cell::delivery(Outcome::Delivered), times);
-            if let Some(seconds) = delay_seconds {
-                self.add_delay(provider, seconds, times);
-            }
+            self.add_newly_accepted(provider, reply, delay_seconds, times);
+        }
+    }
+
+    /// The same where a series is new.
+    #[cold]
+    fn add_newly_accepted(
+        &mut self,
+        provider: ProviderId,
+        reply: &Reply<'_>,
+        delay_seconds: Option<f64>,
+        times: u64,
+    ) {
+        self.add_reply(provider, reply, times);
+        self.add(provider, Cell::delivery(Outcome::Delivered), times);
+        if let Some(seconds) = delay_seconds {
+            self.add_delay(provider, seconds, times);
         }
     }
 
@@ -198,7 +212,7 @@ impl Ledger {
     pub fn add_enhanced(&mut self, provider: ProviderId, code: EnhancedStatusCode, times: u64) {
         let room = self.series < self.series_max;
         let Some(row) = self.rows.get_mut(provider.index()) else { return };
-        if let Some(value) = row.enhanced_mut().get_mut(&Some(code)) {
+        if let Some(value) = row.enhanced_mut().get_mut(Some(code)) {
             *value += times;
             return;
         }
@@ -209,12 +223,14 @@ impl Ledger {
             (ProviderId::OTHER, None)
         };
         let Some(row) = self.rows.get_mut(provider.index()) else { return };
-        let value = row.enhanced_mut().entry(code).or_insert_with(|| {
+        let (value, is_new) = row.enhanced_mut().get_or_create(code);
+        if is_new {
             self.series += 1;
             self.newborn.push(SeriesKey::Enhanced(row_number(provider), code));
-            0
-        });
-        *value += times;
+        }
+        if let Some(value) = value {
+            *value += times;
+        }
     }
 
     /// Adds one delivered message's delay, from arrival to acceptance.
@@ -494,7 +510,7 @@ mod tests {
                 enhanced += times;
             }
             prop_assert_eq!(replies(&ledger), total);
-            let kept: u64 = ledger.rows().iter().flat_map(|row| row.enhanced().values()).sum();
+            let kept: u64 = ledger.rows().iter().flat_map(|row| row.enhanced().iter()).map(|(_, value)| value).sum();
             prop_assert_eq!(kept, enhanced);
             // Beyond the limit there are only the fixed places of `other`.
             prop_assert!(ledger.series() <= start + room + CodeClass::ALL.len() + 1);

@@ -190,9 +190,9 @@ impl OfProviders {
     }
 
     fn add_enhanced(&mut self, ledger: &Ledger, now: u64, at: u16, row: &Row) {
-        for (code, value) in row.enhanced() {
-            let key = SeriesKey::Enhanced(at, *code);
-            let value = number(ledger.shown(key, *value, now));
+        for (code, value) in row.enhanced().iter() {
+            let key = SeriesKey::Enhanced(at, code);
+            let value = number(ledger.shown(key, value, now));
             let code = code.map_or(OTHER.to_owned(), |code| code.to_string());
             self.enhanced.push([row.name(), &code], value, ledger.born(key));
         }

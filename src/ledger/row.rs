@@ -1,10 +1,9 @@
 //! The counters of one provider.
 
-use std::collections::BTreeMap;
-
 use super::cell::Cell;
+use super::enhanced::EnhancedCounts;
 use crate::attempt::Outcome;
-use crate::smtp::{EnhancedStatusCode, Reply};
+use crate::smtp::Reply;
 
 /// The upper bounds of `mta_delivery_delay_seconds`.
 pub const DELAY_BUCKETS_SECONDS: [u32; 11] =
@@ -22,6 +21,9 @@ const BOUNDS: [f64; DELAY_BUCKETS_SECONDS.len()] = {
     bounds
 };
 
+/// More than any delay in milliseconds that takes no more than 31 bits.
+const FEW_BITS: f64 = 2_147_483_648.0;
+
 /// The longest delay that is taken for one, in the sum: more than thirty years.
 const LONGEST_MILLISECONDS: u64 = 1_000_000_000_000;
 
@@ -32,7 +34,7 @@ pub struct Row {
     name: String,
     tracked: bool,
     cells: Option<Box<Cells>>,
-    enhanced: BTreeMap<Option<EnhancedStatusCode>, u64>,
+    enhanced: EnhancedCounts,
     delay: Option<Box<Delay>>,
 }
 
@@ -49,7 +51,7 @@ impl Row {
             name: name.to_owned(),
             tracked: false,
             cells: None,
-            enhanced: BTreeMap::new(),
+            enhanced: EnhancedCounts::default(),
             delay: None,
         }
     }
@@ -61,7 +63,7 @@ impl Row {
 
     /// Whether nothing was ever counted or promised here.
     pub(super) fn is_empty(&self) -> bool {
-        self.cells.is_none() && self.enhanced.is_empty() && self.delay.is_none()
+        self.cells.is_none() && self.enhanced.len() == 0 && self.delay.is_none()
     }
 
     /// Creates the closed sets at 0. A series that exists is never taken away, for Prometheus
@@ -122,7 +124,7 @@ impl Row {
             return false;
         }
         if let Some(enhanced) = reply.enhanced {
-            let Some(value) = self.enhanced.get_mut(&Some(enhanced)) else { return false };
+            let Some(value) = self.enhanced.get_mut(Some(enhanced)) else { return false };
             *value += times;
         }
         for cell in [code, delivered] {
@@ -152,12 +154,12 @@ impl Row {
         })
     }
 
-    /// The enhanced codes; `None` is `other`.
-    pub fn enhanced(&self) -> &BTreeMap<Option<EnhancedStatusCode>, u64> {
+    /// The enhanced codes.
+    pub fn enhanced(&self) -> &EnhancedCounts {
         &self.enhanced
     }
 
-    pub(super) fn enhanced_mut(&mut self) -> &mut BTreeMap<Option<EnhancedStatusCode>, u64> {
+    pub(super) fn enhanced_mut(&mut self) -> &mut EnhancedCounts {
         &mut self.enhanced
     }
 
@@ -215,8 +217,13 @@ impl Delay {
             reason = "not less than 0, and the largest number stands for all beyond"
         )]
         // Rounded so without a call.
-        let milliseconds = (seconds * 1000.0 + 0.5) as u64;
-        let milliseconds = milliseconds.min(LONGEST_MILLISECONDS);
+        let milliseconds = seconds * 1000.0 + 0.5;
+        // Fewer bits are made a number of at a third of the price.
+        let milliseconds = if milliseconds < FEW_BITS {
+            u64::from(milliseconds as u32)
+        } else {
+            (milliseconds as u64).min(LONGEST_MILLISECONDS)
+        };
         self.sum_milliseconds =
             self.sum_milliseconds.saturating_add(milliseconds.saturating_mul(times));
     }

@@ -119,7 +119,7 @@ impl Ledger {
         });
         let enhanced = row.enhanced().iter().map(|(code, value)| {
             let name = code.map_or_else(|| "other".to_owned(), |code| code.to_string());
-            (name, Count::new(*value, self.born(SeriesKey::Enhanced(number, *code))))
+            (name, Count::new(value, self.born(SeriesKey::Enhanced(number, code))))
         });
         let delay = row.delay().map(|delay| SavedDelay {
             buckets: Delay::bounds().zip(delay.buckets).filter(|(_, count)| *count > 0).collect(),
@@ -176,7 +176,9 @@ impl Ledger {
                 _ if name == "other" => None,
                 _ => continue,
             };
-            *row.enhanced_mut().entry(code).or_default() += count.value();
+            if let (Some(value), _) = row.enhanced_mut().get_or_create(code) {
+                *value += count.value();
+            }
             self.born.extend(count.born().map(|born| (SeriesKey::Enhanced(number, code), born)));
         }
         if let Some(saved) = &saved.delay {

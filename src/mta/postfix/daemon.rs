@@ -44,12 +44,12 @@ impl Daemon {
     fn of_usual(program: &[u8]) -> Option<Self> {
         let end = u64::from_be_bytes(*program.last_chunk()?);
         let (five, six) = (end & (u64::MAX >> 24), end & (u64::MAX >> 16));
-        if six == const { number(b"/smtpd") } {
+        if five == const { number(b"/smtp") } {
+            Some(Self::Client)
+        } else if six == const { number(b"/smtpd") } {
             Some(Self::Server)
         } else if five == const { number(b"/qmgr") } {
             Some(Self::Queue)
-        } else if five == const { number(b"/smtp") } {
-            Some(Self::Client)
         } else if end == const { number(b"/cleanup") } {
             Some(Self::Cleanup)
         } else {
