@@ -176,7 +176,8 @@ impl Ledger {
     }
 
     /// Adds a delivery that was accepted with this reply, and its delay from arrival to acceptance.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     pub fn add_accepted(
         &mut self,
         provider: ProviderId,

@@ -109,7 +109,8 @@ impl Row {
     }
 
     /// Adds an accepted delivery, if all of its series exist; whether they do.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     pub(super) fn add_accepted(
         &mut self,
         reply: &Reply<'_>,
