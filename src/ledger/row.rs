@@ -21,9 +21,6 @@ const BOUNDS: [f64; DELAY_BUCKETS_SECONDS.len()] = {
     bounds
 };
 
-/// More than any delay in milliseconds that takes no more than 31 bits.
-const FEW_BITS: f64 = 2_147_483_648.0;
-
 /// The longest delay that is taken for one, in the sum: more than thirty years.
 const LONGEST_MILLISECONDS: u64 = 1_000_000_000_000;
 
@@ -212,19 +209,7 @@ impl Delay {
         if let Some(count) = self.buckets.get_mut(bucket) {
             *count += times;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "not less than 0, and the largest number stands for all beyond"
-        )]
-        // Rounded so without a call.
-        let milliseconds = seconds * 1000.0 + 0.5;
-        // Fewer bits are made a number of at a third of the price.
-        let milliseconds = if milliseconds < FEW_BITS {
-            u64::from(milliseconds as u32)
-        } else {
-            (milliseconds as u64).min(LONGEST_MILLISECONDS)
-        };
+        let milliseconds = rounded(seconds * 1000.0).min(LONGEST_MILLISECONDS);
         self.sum_milliseconds =
             self.sum_milliseconds.saturating_add(milliseconds.saturating_mul(times));
     }
@@ -232,5 +217,42 @@ impl Delay {
     /// How many observations there are.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+}
+
+/// The nearest whole number to one that is not less than 0; beyond the largest, that.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the largest number stands for all beyond, and none is less than 0"
+)]
+#[inline]
+fn rounded(number: f64) -> u64 {
+    const FEW_BITS: f64 = 4_294_967_295.0;
+    // Not by a call.
+    let number = number + 0.5;
+    // That of few bits costs a third, and nearly all are.
+    if number < FEW_BITS { u64::from(number as u32) } else { number as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_whatever_their_size() {
+        for (number, expected) in [
+            (0.0, 0),
+            (0.4, 0),
+            (0.5, 1),
+            (5_480.000_000_1, 5480),
+            (4_294_967_294.4, 4_294_967_294),
+            (4_294_967_295.0, 4_294_967_295),
+            (4_294_967_296.0, 4_294_967_296),
+            (1e12, 1_000_000_000_000),
+            (f64::INFINITY, u64::MAX),
+        ] {
+            assert_eq!(rounded(number), expected, "{number}");
+        }
     }
 }
