@@ -197,7 +197,11 @@ impl Follow {
                 continue;
             }
             let generation = self.generations.get_mut(index)?;
-            match generation.step(round.now, line_bytes_max, round.buffer, round.sink) {
+            let step = generation.step(round.now, line_bytes_max, round.buffer, round.sink);
+            if !generation.is_untouched() {
+                generation.tell(round.sink);
+            }
+            match step {
                 Step::Read => return Some(Progress::More),
                 Step::AtEnd => {}
                 Step::Truncated => self.truncated(index, round),
@@ -355,6 +359,7 @@ impl Follow {
         let mut generation = self.generations.remove(index);
         let has_lines = generation.bookmark().has_content();
         generation.finish(round.spec.line_bytes_max, round.buffer, round.sink);
+        generation.tell(round.sink);
         let mut bookmark = generation.bookmark();
         bookmark.fragment = !has_lines;
         crate::telemetry::log_retired(&bookmark.path, bookmark.offset);

@@ -59,11 +59,13 @@ struct Untouched {
     /// When they were looked for last: size and time of the last write, and how the file began.
     /// What begins otherwise came later; so may what is too short to tell.
     searched: Option<((u64, Duration), Vec<u8>)>,
+    /// Whether it took the place of another file. Nothing is said of that yet: it may be a copy.
+    succeeds: bool,
 }
 
 impl Untouched {
     fn since(time: Duration) -> Self {
-        Self { since: time, searched: None }
+        Self { since: time, searched: None, succeeds: false }
     }
 
     /// How the file began when that was seen last.
@@ -160,6 +162,20 @@ impl Generation {
             goal: 0,
             failing: false,
             hungry: true,
+        }
+    }
+
+    /// The same, of a file that took the place of another.
+    pub(super) fn succeeding(mut self) -> Self {
+        self.untouched.succeeds = true;
+        self
+    }
+
+    /// Says once that it took the place of another file, if it did.
+    pub(super) fn tell(&mut self, sink: &mut dyn Sink) {
+        if std::mem::take(&mut self.untouched.succeeds) {
+            crate::telemetry::log_caught_up(&self.path, 0);
+            sink.note(Note::Rotation);
         }
     }
 

@@ -27,32 +27,19 @@ impl Follow {
         let last = self.generations.last().map(Generation::modified);
         let Some(since) = last.or(self.looked_at) else { return };
         let contents = self.contents();
-        for _ in 0..SEARCHES_MAX {
-            let Ok(mut search) =
-                Search::new(&self.path, self.ids(), &self.done, round.is_others, round.now)
-            else {
-                return;
-            };
-            self.take_newer(&mut search, since, &contents, round);
-            if !search.shifted {
-                return;
-            }
-        }
+        self.take_all_newer(since, &contents, round, |follow, round| {
+            Search::new(&follow.path, follow.ids(), &follow.done, round.is_others, round.now).ok()
+        });
     }
 
     /// Opens copies that were made since then of a file in which nothing was read, and which may
     /// have been truncated after that. They are older than what is in the file now.
     pub(super) fn follow_copies(&mut self, index: usize, since: Duration, round: &mut Round<'_>) {
-        let contents = self.contents();
         let since = since.saturating_sub(TIME_GRAIN);
+        let contents = self.contents();
         let later = self.generations.split_off(index);
-        for _ in 0..SEARCHES_MAX {
-            let Some(mut search) = self.search_beside(&later, round) else { break };
-            self.take_newer(&mut search, since, &contents, round);
-            if !search.shifted {
-                break;
-            }
-        }
+        let search = |follow: &Self, round: &Round<'_>| follow.search_beside(&later, round);
+        self.take_all_newer(since, &contents, round, search);
         self.generations.extend(later);
     }
 
@@ -108,7 +95,26 @@ impl Follow {
         open.chain(done).collect()
     }
 
-    /// Opens what came after everything that is accounted for.
+    /// Opens what came after everything that is accounted for, in searches that are repeated while
+    /// names are given to other files.
+    fn take_all_newer(
+        &mut self,
+        since: Duration,
+        contents: &[Content],
+        round: &mut Round<'_>,
+        search: impl Fn(&Self, &Round<'_>) -> Option<Search>,
+    ) {
+        for attempt in 1..=SEARCHES_MAX {
+            let Some(mut search) = search(self, round) else { return };
+            self.open_newer(&mut search, since, contents, round);
+            if !search.shifted || attempt == SEARCHES_MAX {
+                note_unreadable(&search, round);
+                return;
+            }
+        }
+    }
+
+    /// Opens what came after everything that is accounted for, in the last search for it.
     pub(super) fn take_newer(
         &mut self,
         search: &mut Search,
@@ -116,14 +122,19 @@ impl Follow {
         contents: &[Content],
         round: &mut Round<'_>,
     ) {
+        self.open_newer(search, since, contents, round);
+        note_unreadable(search, round);
+    }
+
+    fn open_newer(
+        &mut self,
+        search: &mut Search,
+        since: Duration,
+        contents: &[Content],
+        round: &mut Round<'_>,
+    ) {
         for generation in search.newer(&self.path, since, contents, round.buffer) {
-            crate::telemetry::log_caught_up(&generation.path, 0);
-            round.sink.note(Note::Rotation);
-            self.push(generation);
-        }
-        if search.unreadable {
-            round.sink.note(Note::ReadError);
-            round.sink.note(Note::Gap);
+            self.push(generation.succeeding());
         }
     }
 
@@ -168,5 +179,13 @@ impl Follow {
             break;
         }
         self.generations.extend(later);
+    }
+}
+
+/// What a search could not read is lost, as far as is known.
+fn note_unreadable(search: &Search, round: &mut Round<'_>) {
+    if search.unreadable {
+        round.sink.note(Note::ReadError);
+        round.sink.note(Note::Gap);
     }
 }

@@ -214,6 +214,8 @@ fn a_copy_is_not_read_before_the_log_is_truncated() {
     OpenOptions::new().write(true).open(tail.path("mail.log")).unwrap().set_len(0).unwrap();
     tail.write("mail.log", "fourth\n");
     assert_eq!(tail.next(), ["fourth"]);
+    // No file has taken the place of another.
+    assert_eq!(tail.seen.count(Note::Rotation), 0);
 }
 
 #[test]
