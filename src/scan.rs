@@ -174,6 +174,14 @@ pub(crate) fn ends(text: &[u8]) -> [u64; 2] {
     }
 }
 
+/// A number for a short text: texts that are alike mostly differ at one of their ends. Only what is
+/// made of it by a multiplication is spread over all bits.
+#[inline]
+pub(crate) fn sketch(text: &[u8]) -> u64 {
+    let [first, last] = ends(text);
+    first ^ last.rotate_left(32)
+}
+
 /// The line that a text begins with, without its line feed, and what follows it. The last line may
 /// have none. In the first `known` bytes is no line feed.
 #[expect(clippy::inline_always, reason = "every line comes from here")]

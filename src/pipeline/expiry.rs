@@ -256,8 +256,7 @@ fn message(source: SourceId, queue_id: &[u8]) -> u64 {
 #[inline]
 fn mark(source: SourceId, queue_id: &[u8]) -> u64 {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let [first, last] = scan::ends(queue_id);
-    (first ^ last.rotate_left(32) ^ source.index() as u64).wrapping_mul(SPREAD)
+    (scan::sketch(queue_id) ^ source.index() as u64).wrapping_mul(SPREAD)
 }
 
 #[cfg(test)]

@@ -86,11 +86,7 @@ fn look_further(
 #[inline]
 fn set(host: &[u8], domain: &[u8]) -> usize {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = |name| {
-        let [first, last] = scan::ends(name);
-        first ^ last.rotate_left(32)
-    };
-    let pair = mixed(host) ^ mixed(domain).rotate_left(17);
+    let pair = scan::sketch(host) ^ scan::sketch(domain).rotate_left(17);
     #[expect(clippy::cast_possible_truncation, reason = "only these bits are left")]
     let set = (pair.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2())) as usize;
     set
