@@ -86,53 +86,63 @@ pub struct NoAttempt<'a> {
 }
 
 /// A recipient without its local part.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Recipient<'a> {
-    /// The domain as the log wrote it, in any case; empty if the address has none.
-    pub domain: &'a [u8],
-    key: Key<'a>,
-}
-
-/// What [`Recipient::key`] is made of.
 #[derive(Clone, Copy)]
-enum Key<'a> {
-    Made(u64),
-    /// Of this address, which is shown to nobody. Hardly any key is ever asked for.
-    Of(&'a [u8]),
+pub struct Recipient<'a>(Who<'a>);
+
+/// What a [`Recipient`] is made of. Mostly neither domain nor key is ever asked for.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    /// This address, which is shown to nobody.
+    Address(&'a [u8]),
+    Known {
+        domain: &'a [u8],
+        key: u64,
+    },
 }
 
-impl Default for Key<'_> {
+impl Default for Recipient<'_> {
     fn default() -> Self {
-        Self::Made(0)
+        Self::with_key(b"", 0)
     }
 }
 
-impl fmt::Debug for Key<'_> {
+impl fmt::Debug for Recipient<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("_")
+        f.debug_tuple("Recipient").field(&self.domain().escape_ascii().to_string()).finish()
     }
 }
 
 impl<'a> Recipient<'a> {
-    /// The recipient of an address without angle brackets: the domain is what follows the last
-    /// `@`, and the key is a hash of all bytes with ASCII letters folded to lower case.
+    /// The recipient of an address without angle brackets.
+    #[inline]
     pub fn parse(address: &'a [u8]) -> Self {
-        let domain =
-            scan::find_last(address, b'@').and_then(|at| address.get(at + 1..)).unwrap_or_default();
-        Self { domain, key: Key::Of(address) }
+        Self(Who::Address(address))
     }
 
     /// The recipient of that domain, whose key is known from before.
     pub fn with_key(domain: &'a [u8], key: u64) -> Self {
-        Self { domain, key: Key::Made(key) }
+        Self(Who::Known { domain, key })
     }
 
-    /// A hash of the whole address, to tell recipients of one message apart; see
-    /// [`Recipient::parse`].
+    /// What follows the last `@` of the address, as the log wrote it, in any case; empty if there is
+    /// none.
+    #[inline]
+    pub fn domain(&self) -> &'a [u8] {
+        match self.0 {
+            Who::Address(address) => {
+                let at = scan::find_last(address, b'@');
+                at.and_then(|at| address.get(at + 1..)).unwrap_or_default()
+            }
+            Who::Known { domain, .. } => domain,
+        }
+    }
+
+    /// A hash of the whole address with ASCII letters folded to lower case, to tell recipients of
+    /// one message apart.
     pub fn key(&self) -> u64 {
-        match self.key {
-            Key::Made(key) => key,
-            Key::Of(address) => folded_hash(address),
+        match self.0 {
+            Who::Address(address) => folded_hash(address),
+            Who::Known { key, .. } => key,
         }
     }
 }

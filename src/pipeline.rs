@@ -150,7 +150,11 @@ impl Pipeline {
 
     /// Who stands behind a relay host and a recipient's domain.
     #[inline]
-    fn provider(&mut self, relay_host: &[u8], recipient_domain: &[u8]) -> ProviderId {
+    fn provider<'d>(
+        &mut self,
+        relay_host: &[u8],
+        recipient_domain: impl FnOnce() -> &'d [u8],
+    ) -> ProviderId {
         self.recent.lookup(&self.providers, relay_host, recipient_domain)
     }
 
@@ -372,7 +376,7 @@ impl Tally<'_> {
     #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
     #[inline(always)]
     fn attempt(&mut self, attempt: &DeliveryAttempt<'_>, notice: &mut impl Notice) {
-        let provider = self.pipeline.provider(attempt.relay.host, attempt.recipient.domain);
+        let provider = self.pipeline.provider(attempt.relay.host, || attempt.recipient.domain());
         let verdict = match &attempt.answer {
             // Nearly always. Here nothing is handed on by reference, so that it stays in registers.
             Answer::Reply(reply)
@@ -450,7 +454,7 @@ impl Tally<'_> {
 
     #[inline(never)]
     fn host_reply(&mut self, reply: &HostReply<'_>, notice: &mut impl Notice) {
-        let provider = self.pipeline.provider(reply.relay.host, reply.recipient_domain);
+        let provider = self.pipeline.provider(reply.relay.host, || reply.recipient_domain);
         let verdict = self.answer(provider, &reply.answer, reply.phase, Outcome::Deferred);
         notice(
             &self.pipeline.classifier,
@@ -543,7 +547,7 @@ impl Tally<'_> {
         if let Some(recipient) = expiry.recipient {
             let known = self.pipeline.waiting.settle(self.source, expiry.queue_id, recipient);
             let provider =
-                known.unwrap_or_else(|| self.pipeline.providers.lookup(b"", recipient.domain));
+                known.unwrap_or_else(|| self.pipeline.providers.lookup(b"", recipient.domain()));
             give_up(self.ledger, self.pipeline, provider);
             return;
         }
@@ -558,7 +562,7 @@ impl Tally<'_> {
     }
 
     fn suspended(&mut self, suspended: &NoAttempt<'_>, notice: &mut impl Notice) {
-        let provider = self.pipeline.provider(b"", suspended.recipient.domain);
+        let provider = self.pipeline.provider(b"", || suspended.recipient.domain());
         self.pipeline.waiting.keep(
             self.source,
             suspended.queue_id,

@@ -122,15 +122,21 @@ impl Providers {
     /// Who answered: by the relay host where the table knows it, else by the recipient's domain,
     /// else [`ProviderId::OTHER`]. Any case; a dot at the end of a name means nothing.
     pub fn lookup(&self, relay_host: &[u8], recipient_domain: &[u8]) -> ProviderId {
+        self.find(relay_host, recipient_domain).0
+    }
+
+    /// The same, and whether the host alone tells.
+    fn find(&self, relay_host: &[u8], recipient_domain: &[u8]) -> (ProviderId, bool) {
         let by_host = match self.hosts.find(relay_host) {
-            Some(Owner::Alone(id)) => return id,
+            Some(Owner::Alone(id)) => return (id, true),
             Some(Owner::Shared(id)) => Some(id),
             Some(Owner::Nobody) | None => None,
         };
-        match self.domains.find(recipient_domain) {
+        let provider = match self.domains.find(recipient_domain) {
             Some(Owner::Alone(id) | Owner::Shared(id)) => id,
             Some(Owner::Nobody) | None => by_host.unwrap_or(ProviderId::OTHER),
-        }
+        };
+        (provider, false)
     }
 
     /// The names, in the order of [`ProviderId::index`]; the first is `other`.

@@ -69,7 +69,7 @@ impl<'e> Object<'e> {
         match reading {
             Reading::Attempt(attempt) => {
                 self.queue_id = known(attempt.queue_id);
-                self.recipient_domain = name(attempt.recipient.domain);
+                self.recipient_domain = name(attempt.recipient.domain());
                 self.add_relay(&attempt.relay);
                 self.add_answer(&attempt.answer, attempt.phase);
                 self.outcome = Some(attempt.outcome.as_str());
@@ -92,12 +92,12 @@ impl<'e> Object<'e> {
             }
             Reading::Expiry(expiry) => {
                 self.queue_id = known(expiry.queue_id);
-                self.recipient_domain = expiry.recipient.and_then(|one| name(one.domain));
+                self.recipient_domain = expiry.recipient.and_then(|one| name(one.domain()));
                 self.outcome = Some(Outcome::Expired.as_str());
             }
             Reading::Suspended(no_attempt) | Reading::Local(no_attempt) => {
                 self.queue_id = known(no_attempt.queue_id);
-                self.recipient_domain = name(no_attempt.recipient.domain);
+                self.recipient_domain = name(no_attempt.recipient.domain());
             }
         }
     }

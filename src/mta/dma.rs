@@ -94,7 +94,7 @@ impl Dma {
 
     fn begin(&mut self, id: &[u8], address: &[u8]) -> LineKind {
         let recipient = Recipient::parse(address);
-        let (domain, key) = (Bytes::from(recipient.domain), recipient.key());
+        let (domain, key) = (Bytes::from(recipient.domain()), recipient.key());
         let message = Message { domain, key, ..Message::default() };
         self.messages.put(id, message);
         LineKind::State
@@ -114,7 +114,7 @@ impl Dma {
     fn delivered(&mut self, id: &[u8], address: &[u8], out: &mut Out<'_>) -> LineKind {
         let recipient = Recipient::parse(address);
         let known = self.messages.take(id);
-        let remote = known.as_ref().map_or(!recipient.domain.is_empty(), |known| known.remote);
+        let remote = known.as_ref().map_or(!recipient.domain().is_empty(), |known| known.remote);
         let relay = known
             .as_ref()
             .map_or(Relay::default(), |known| Relay { host: &known.host, ip: &known.ip });
@@ -141,7 +141,7 @@ impl Dma {
         message.refused |= outcome == Outcome::Bounced;
         let recipient = Recipient::with_key(&message.domain, message.key);
         if again {
-            return hand_out(host_reply(id, recipient.domain, relay, answer, phase), out);
+            return hand_out(host_reply(id, recipient.domain(), relay, answer, phase), out);
         }
         hand_out(attempt(id, recipient, relay, answer, outcome, phase), out)
     }

@@ -113,7 +113,7 @@ impl Nullmailer {
         while let Some((address, after)) = angle(rest) {
             let recipient = Recipient::parse(address);
             if self.recipients.len() < RECIPIENTS_MAX {
-                self.recipients.push((Bytes::from(recipient.domain), recipient.key()));
+                self.recipients.push((Bytes::from(recipient.domain()), recipient.key()));
             }
             rest = after.strip_prefix(b", ").unwrap_or_default();
         }

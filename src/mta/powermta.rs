@@ -165,7 +165,7 @@ impl<'r> Row<'r> {
             _ => return LineKind::Unreadable(Why::UnknownStatus),
         };
         let recipient = Recipient::parse(self.get(RCPT));
-        if !self.columns.has(RCPT) || recipient.domain.is_empty() {
+        if !self.columns.has(RCPT) || recipient.domain().is_empty() {
             return LineKind::Unreadable(Why::Malformed);
         }
         let reading = self.reading(outcome, recipient);
@@ -211,7 +211,7 @@ impl<'r> Row<'r> {
         let queue = self.get(QUEUE);
         let domain = queue.split(|byte| *byte == b'/').next().unwrap_or_default();
         let domain =
-            if domain.is_empty() { Recipient::parse(self.get(RCPT)).domain } else { domain };
+            if domain.is_empty() { Recipient::parse(self.get(RCPT)).domain() } else { domain };
         let reading = Reading::HostReply(HostReply {
             queue_id: b"",
             recipient_domain: domain,

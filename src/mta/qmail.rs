@@ -121,7 +121,7 @@ impl Qmail {
         let recipient = Recipient::parse(address);
         let started = Started {
             message: message.into(),
-            domain: recipient.domain.into(),
+            domain: recipient.domain().into(),
             key: recipient.key(),
             local: channel == b"local",
         };

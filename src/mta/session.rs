@@ -61,7 +61,7 @@ impl Rcpt {
         let path = text::cut(command, b":").map_or(&b""[..], |(_, path)| path.trim_ascii());
         let address = text::angle(path).map_or(path, |(address, _)| address);
         let recipient = Recipient::parse(address);
-        Self { domain: Bytes::from(recipient.domain), key: recipient.key() }
+        Self { domain: Bytes::from(recipient.domain()), key: recipient.key() }
     }
 
     fn recipient(&self) -> Recipient<'_> {
@@ -306,7 +306,7 @@ mod tests {
         let mut sink = |reading: Reading<'_>| {
             let (who, answer, phase) = match &reading {
                 Reading::Attempt(attempt) => {
-                    let domain = attempt.recipient.domain.escape_ascii();
+                    let domain = attempt.recipient.domain().escape_ascii();
                     (format!("{} {domain}", attempt.outcome), attempt.answer, attempt.phase)
                 }
                 Reading::HostReply(reply) => ("host".to_owned(), reply.answer, reply.phase),

@@ -238,7 +238,7 @@ impl Event<'_> {
 
     fn host_reply(&self, phase: Option<Phase>, otherwise: NoReply) -> Reading<'_> {
         let domain =
-            if self.domain.is_empty() { Recipient::parse(self.to).domain } else { self.domain };
+            if self.domain.is_empty() { Recipient::parse(self.to).domain() } else { self.domain };
         Reading::HostReply(HostReply {
             queue_id: self.queue_id,
             recipient_domain: domain,

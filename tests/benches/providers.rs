@@ -30,9 +30,9 @@ fn main() {
     let pairs = pairs();
     let long = "mx.".repeat(20_000);
     let long = [(long.clone(), long)];
-    print("remembered", &pairs, |host, domain| recent.lookup(&providers, host, domain).index());
+    print("remembered", &pairs, |host, domain| recent.lookup(&providers, host, || domain).index());
     print("looked up", &pairs, |host, domain| providers.lookup(host, domain).index());
-    print("of 60 kB", &long, |host, domain| recent.lookup(&providers, host, domain).index());
+    print("of 60 kB", &long, |host, domain| recent.lookup(&providers, host, || domain).index());
 }
 
 /// A few large providers, tenants of hosting platforms with one host each, and others.

@@ -118,7 +118,7 @@ pub(crate) fn describe(reading: &Reading<'_>) -> String {
         Reading::Attempt(attempt) => {
             let delay = attempt.delay_seconds.map_or(String::new(), |delay| format!(" {delay}s"));
             let outcome = attempt.outcome;
-            let domain = name("to", attempt.recipient.domain);
+            let domain = name("to", attempt.recipient.domain());
             let (relay, answer) = (relay(&attempt.relay), answer(&attempt.answer));
             let again = if attempt.answer_counted { " (counted before)" } else { "" };
             format!("{outcome}{domain}{relay}{answer}{again}{}{delay}", phase(attempt.phase))
@@ -136,11 +136,11 @@ pub(crate) fn describe(reading: &Reading<'_>) -> String {
             format!("rejected {class}{code}{enhanced}{} text={length}", phase(reject.phase))
         }
         Reading::Expiry(expiry) => {
-            let domain = expiry.recipient.map_or(&b""[..], |recipient| recipient.domain);
+            let domain = expiry.recipient.map_or(&b""[..], |recipient| recipient.domain());
             format!("gave up {}{}", expiry.queue_id.escape_ascii(), name("to", domain))
         }
-        Reading::Suspended(kept) => format!("suspended{}", name("to", kept.recipient.domain)),
-        Reading::Local(kept) => format!("local{}", name("to", kept.recipient.domain)),
+        Reading::Suspended(kept) => format!("suspended{}", name("to", kept.recipient.domain())),
+        Reading::Local(kept) => format!("local{}", name("to", kept.recipient.domain())),
     }
 }
 

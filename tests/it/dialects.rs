@@ -393,7 +393,7 @@ fn without_text(reading: &Reading<'_>) -> String {
         Reading::Attempt(attempt) => format!(
             "{} {} {} {} {:?} {:?}",
             attempt.outcome,
-            attempt.recipient.domain.escape_ascii(),
+            attempt.recipient.domain().escape_ascii(),
             relay(&attempt.relay),
             answer(&attempt.answer),
             attempt.phase,
@@ -407,8 +407,8 @@ fn without_text(reading: &Reading<'_>) -> String {
             format!("inbound {} {codes:?} {:?}", reject.class, reject.phase)
         }
         Reading::Expiry(expiry) => format!("expiry {}", expiry.queue_id.escape_ascii()),
-        Reading::Suspended(kept) => format!("suspended {}", kept.recipient.domain.escape_ascii()),
-        Reading::Local(kept) => format!("local {}", kept.recipient.domain.escape_ascii()),
+        Reading::Suspended(kept) => format!("suspended {}", kept.recipient.domain().escape_ascii()),
+        Reading::Local(kept) => format!("local {}", kept.recipient.domain().escape_ascii()),
     }
 }
 

@@ -109,7 +109,7 @@ impl Log {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match reading {
             Reading::Attempt(attempt) => {
-                let domain = text(attempt.recipient.domain).to_lowercase();
+                let domain = text(attempt.recipient.domain()).to_lowercase();
                 self.domains.insert(attempt.queue_id.to_owned(), domain.clone());
                 if attempt.answer_counted {
                     return;

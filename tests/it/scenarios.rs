@@ -48,7 +48,7 @@ impl Observer for Judge<'_> {
         let code = attempt.answer.reply().map_or("none".to_owned(), |reply| reply.code.to_string());
         let scenario = self.scenario_of.get(&attempt.recipient.key()).cloned().unwrap_or_default();
         let domain =
-            format!("@{}", String::from_utf8_lossy(attempt.recipient.domain).to_lowercase());
+            format!("@{}", String::from_utf8_lossy(attempt.recipient.domain()).to_lowercase());
         let by_domain = self.meant.get(&(domain.clone(), code.clone()));
         let (name, meant) = match by_domain {
             Some(reasons) => (domain, Some(reasons)),
@@ -56,7 +56,7 @@ impl Observer for Judge<'_> {
         };
         let right = meant.map(|reasons| reasons.contains(&verdict.reason));
         let name = if meant.is_none() {
-            format!("{name} {}", String::from_utf8_lossy(attempt.recipient.domain))
+            format!("{name} {}", String::from_utf8_lossy(attempt.recipient.domain()))
         } else {
             name
         };

@@ -60,7 +60,7 @@ impl Log {
             Reading::Attempt(attempt) => {
                 *self.outcomes.entry(attempt.outcome).or_default() += 1;
                 if !attempt.answer_counted {
-                    self.answer(attempt.recipient.domain, &attempt.answer);
+                    self.answer(attempt.recipient.domain(), &attempt.answer);
                 }
                 "attempt"
             }

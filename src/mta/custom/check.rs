@@ -59,7 +59,7 @@ impl Said {
         match reading {
             Reading::Attempt(attempt) => {
                 first.outcome = Some(attempt.outcome.to_string());
-                first.recipient_domain = text(attempt.recipient.domain);
+                first.recipient_domain = text(attempt.recipient.domain());
                 first.queue_id = text(attempt.queue_id);
                 first.delay_seconds = attempt.delay_seconds;
                 first.answer(&attempt.answer, &attempt.relay, attempt.phase);
@@ -78,11 +78,11 @@ impl Said {
             Reading::Expiry(expiry) => {
                 first.outcome = Some("expired".to_owned());
                 first.recipient_domain =
-                    expiry.recipient.and_then(|recipient| text(recipient.domain));
+                    expiry.recipient.and_then(|recipient| text(recipient.domain()));
                 first.queue_id = text(expiry.queue_id);
             }
             Reading::Suspended(kept) | Reading::Local(kept) => {
-                first.recipient_domain = text(kept.recipient.domain);
+                first.recipient_domain = text(kept.recipient.domain());
                 first.queue_id = text(kept.queue_id);
             }
         }

@@ -206,7 +206,7 @@ impl Meaning {
     fn host_reply<'v>(&self, values: &'v Values<'_>, answer: Answer<'v>) -> Reading<'v> {
         Reading::HostReply(HostReply {
             queue_id: values.get(Field::QueueId),
-            recipient_domain: Recipient::parse(values.get(Field::Recipient)).domain,
+            recipient_domain: Recipient::parse(values.get(Field::Recipient)).domain(),
             relay: relay(values),
             answer,
             phase: self.phase(values),

@@ -89,7 +89,7 @@ impl Held {
 
     fn count(&self, id: &[u8], out: &mut Out<'_>) {
         let (answer, phase) = self.answer();
-        let domain = recipient(&self.text).map_or(&b""[..], |to| Recipient::parse(to).domain);
+        let domain = recipient(&self.text).map_or(&b""[..], |to| Recipient::parse(to).domain());
         let reply = HostReply {
             queue_id: id,
             recipient_domain: domain,

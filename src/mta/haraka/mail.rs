@@ -69,12 +69,12 @@ impl Mails {
         if let Some(recipients) = self.accepted.get_mut(transaction)
             && recipients.len() < RECIPIENTS_MAX
         {
-            let same = |one: &&Accepted| one.domain.eq_ignore_ascii_case(recipient.domain);
+            let same = |one: &&Accepted| one.domain.eq_ignore_ascii_case(recipient.domain());
             let place = match recipients.iter().find(same) {
                 Some(before) => before.place,
                 None => domains(recipients),
             };
-            let (domain, key) = (recipient.domain.into(), recipient.key());
+            let (domain, key) = (recipient.domain().into(), recipient.key());
             recipients.push(Accepted { domain, key, place });
         }
     }
