@@ -14,7 +14,8 @@ pub struct EnhancedCounts {
 
 impl EnhancedCounts {
     /// The counter of a code, if its series exists.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "nearly every reply comes here")]
+    #[inline(always)]
     pub(super) fn get_mut(&mut self, code: Option<EnhancedStatusCode>) -> Option<&mut u64> {
         let is_last = self.counts.get(self.last).is_some_and(|(last, _)| *last == code);
         if !is_last {

@@ -64,8 +64,20 @@ impl EnhancedStatusCode {
                 None if near[1] == b'.' => Self::parse_long(text),
                 short => short,
             },
-            None => Self::parse_long(text),
+            None => Self::parse_end(text),
         }
+    }
+
+    /// The code where hardly anything can stand behind it.
+    #[inline]
+    fn parse_end(text: &[u8]) -> Option<(Self, usize)> {
+        if let [class, one, subject, two, detail] = *text {
+            let short = Self::parse_short([class, one, subject, two, detail, b' ']);
+            if short.is_some() {
+                return short;
+            }
+        }
+        Self::parse_long(text)
     }
 
     /// Nearly all have one digit each, and a space or a comma behind.
