@@ -85,19 +85,15 @@ pub struct NoAttempt<'a> {
     pub recipient: Recipient<'a>,
 }
 
-/// A recipient without its local part.
+/// A recipient, whose local part is shown to nobody.
 #[derive(Clone, Copy)]
 pub struct Recipient<'a>(Who<'a>);
 
 /// What a [`Recipient`] is made of. Mostly neither domain nor key is ever asked for.
 #[derive(Clone, Copy)]
 enum Who<'a> {
-    /// This address, which is shown to nobody.
     Address(&'a [u8]),
-    Known {
-        domain: &'a [u8],
-        key: u64,
-    },
+    Known { domain: &'a [u8], key: u64 },
 }
 
 impl Default for Recipient<'_> {
@@ -151,10 +147,9 @@ impl<'a> Recipient<'a> {
 /// other. The key only has to tell the recipients of one message apart.
 fn folded_hash(bytes: &[u8]) -> u64 {
     const FOLD: u64 = u64::from_le_bytes([0x20; 8]);
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let step = |hash: u64, word: [u8; 8]| {
         let word = u64::from_le_bytes(word) | FOLD;
-        (hash.rotate_left(23) ^ word).wrapping_mul(SPREAD)
+        (hash.rotate_left(23) ^ word).wrapping_mul(scan::SPREAD)
     };
     let (words, rest) = bytes.as_chunks();
     let hash = words.iter().fold(bytes.len() as u64, |hash, word| step(hash, *word));

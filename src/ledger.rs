@@ -224,12 +224,11 @@ impl Ledger {
             (ProviderId::OTHER, None)
         };
         let Some(row) = self.rows.get_mut(provider.index()) else { return };
-        let (value, is_new) = row.enhanced_mut().get_or_create(code);
-        if is_new {
+        if row.enhanced_mut().create(code) {
             self.series += 1;
             self.newborn.push(SeriesKey::Enhanced(row_number(provider), code));
         }
-        if let Some(value) = value {
+        if let Some(value) = row.enhanced_mut().get_mut(code) {
             *value += times;
         }
     }
@@ -511,7 +510,7 @@ mod tests {
                 enhanced += times;
             }
             prop_assert_eq!(replies(&ledger), total);
-            let kept: u64 = ledger.rows().iter().flat_map(|row| row.enhanced().iter()).map(|(_, value)| value).sum();
+            let kept: u64 = ledger.rows().iter().flat_map(|row| row.enhanced().iter().map(|(_, value)| value)).sum();
             prop_assert_eq!(kept, enhanced);
             // Beyond the limit there are only the fixed places of `other`.
             prop_assert!(ledger.series() <= start + room + CodeClass::ALL.len() + 1);

@@ -174,10 +174,13 @@ pub(crate) fn ends(text: &[u8]) -> [u64; 2] {
     }
 }
 
-/// A number for a short text: texts that are alike mostly differ at one of their ends. Only what is
-/// made of it by a multiplication is spread over all bits.
+/// Spreads a number over the upper bits of its product: 2^64 divided by the golden ratio, and odd.
+pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A number for a short text: texts that are alike mostly differ at one of their ends. It needs
+/// [`SPREAD`] to be told by few bits.
 #[inline]
-pub(crate) fn sketch(text: &[u8]) -> u64 {
+pub(crate) fn mixed_ends(text: &[u8]) -> u64 {
     let [first, last] = ends(text);
     first ^ last.rotate_left(32)
 }

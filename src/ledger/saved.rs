@@ -176,7 +176,8 @@ impl Ledger {
                 _ if name == "other" => None,
                 _ => continue,
             };
-            if let (Some(value), _) = row.enhanced_mut().get_or_create(code) {
+            row.enhanced_mut().create(code);
+            if let Some(value) = row.enhanced_mut().get_mut(code) {
                 *value += count.value();
             }
             self.born.extend(count.born().map(|born| (SeriesKey::Enhanced(number, code), born)));

@@ -255,8 +255,7 @@ fn message(source: SourceId, queue_id: &[u8]) -> u64 {
 /// What tells most messages apart, at less than the price of a name. It is not saved.
 #[inline]
 fn mark(source: SourceId, queue_id: &[u8]) -> u64 {
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    (scan::sketch(queue_id) ^ source.index() as u64).wrapping_mul(SPREAD)
+    (scan::mixed_ends(queue_id) ^ source.index() as u64).wrapping_mul(scan::SPREAD)
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ impl Names {
 pub(super) fn sketch(name: &[u8]) -> u64 {
     const SMALL_LETTERS: u64 = 0x2020_2020_2020_2020;
     let [first, last] = scan::ends(name).map(|word| word | SMALL_LETTERS);
-    let mixed = (first ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (first ^ name.len() as u64).wrapping_mul(scan::SPREAD);
     let mixed = (mixed.rotate_left(29) ^ last).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ mixed >> 32
 }

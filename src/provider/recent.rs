@@ -114,10 +114,9 @@ impl<const BYTES: usize> Memory<BYTES> {
 /// The set of a pair: that of their ends, for names that are alike differ there.
 #[inline]
 fn set(host: &[u8], domain: &[u8]) -> usize {
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let pair = scan::sketch(host) ^ scan::sketch(domain).rotate_left(17);
+    let pair = scan::mixed_ends(host) ^ scan::mixed_ends(domain).rotate_left(17);
     #[expect(clippy::cast_possible_truncation, reason = "only these bits are left")]
-    let set = (pair.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2())) as usize;
+    let set = (pair.wrapping_mul(scan::SPREAD) >> (u64::BITS - SETS.ilog2())) as usize;
     set
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Search {
     now: Now,
     /// Files were renamed while they were looked at: look again.
     pub(super) shifted: bool,
-    /// Files that may hold what was looked for cannot be read.
-    pub(super) unreadable: bool,
+    /// Files that may hold what was looked for and cannot be read.
+    pub(super) unreadable: Vec<(PathBuf, io::Error)>,
 }
 
 /// What a file held, and when it was last written to if that is known.
@@ -82,7 +82,7 @@ impl Search {
         }
         known.extend(&still);
         let newest = siblings.iter().rposition(|sibling| known.contains(&sibling.id));
-        Ok(Self { siblings, known, still, newest, now, shifted: false, unreadable: false })
+        Ok(Self { siblings, known, still, newest, now, shifted: false, unreadable: Vec::new() })
     }
 
     /// From now on only what is found counts as accounted for, to tell what came after it.
@@ -160,7 +160,7 @@ impl Search {
                     self.account(Some(index), id);
                     return Found::Denied;
                 }
-                Err(error) => self.failed(index, &error),
+                Err(error) => self.failed(index, error),
             }
         }
         if let Some(index) = copy
@@ -187,12 +187,13 @@ impl Search {
     }
 
     /// A file could not be opened or read.
-    fn failed(&mut self, index: usize, error: &io::Error) {
+    fn failed(&mut self, index: usize, error: io::Error) {
         if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::Other) {
             self.shifted = true;
-        } else if let Some(sibling) = self.siblings.get(index) {
-            self.unreadable = true;
-            crate::telemetry::rotated_log_unreadable(&sibling.path, error);
+        } else if let Some(sibling) = self.siblings.get(index)
+            && self.unreadable.iter().all(|(path, _)| *path != sibling.path)
+        {
+            self.unreadable.push((sibling.path.clone(), error));
         }
     }
 
@@ -244,7 +245,7 @@ impl Search {
                     found.push(generation);
                     self.account(Some(index), id);
                 }
-                Err(error) => self.failed(index, &error),
+                Err(error) => self.failed(index, error),
             }
         }
         found

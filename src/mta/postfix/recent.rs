@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::attempt::Relay;
+use crate::scan;
 
 /// How many processes are remembered. Two that fall on the same place forget each other, and then
 /// an event is counted twice rather than not at all.
@@ -111,7 +112,7 @@ impl Recent {
     }
 
     fn note(&mut self, process: u64) -> Option<&mut Note> {
-        let place = process.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> PLACE_SHIFT;
+        let place = process.wrapping_mul(scan::SPREAD) >> PLACE_SHIFT;
         self.notes.get_mut(usize::try_from(place).unwrap_or_default())
     }
 }

@@ -104,13 +104,18 @@ impl Follow {
         round: &mut Round<'_>,
         search: impl Fn(&Self, &Round<'_>) -> Option<Search>,
     ) {
-        for attempt in 1..=SEARCHES_MAX {
-            let Some(mut search) = search(self, round) else { return };
+        let mut last = None;
+        for _ in 0..SEARCHES_MAX {
+            let Some(mut search) = search(self, round) else { break };
             self.open_newer(&mut search, since, contents, round);
-            if !search.shifted || attempt == SEARCHES_MAX {
-                note_unreadable(&search, round);
-                return;
+            let shifted = search.shifted;
+            last = Some(search);
+            if !shifted {
+                break;
             }
+        }
+        if let Some(search) = last {
+            note_unreadable(&search, round);
         }
     }
 
@@ -184,7 +189,10 @@ impl Follow {
 
 /// What a search could not read is lost, as far as is known.
 fn note_unreadable(search: &Search, round: &mut Round<'_>) {
-    if search.unreadable {
+    for (path, error) in &search.unreadable {
+        crate::telemetry::rotated_log_unreadable(path, error);
+    }
+    if !search.unreadable.is_empty() {
         round.sink.note(Note::ReadError);
         round.sink.note(Note::Gap);
     }
